@@ -1,0 +1,17 @@
+//! Evenkeel against the real programs, against recorded fixtures, and against itself.
+//!
+//! One binary, a module per subject; `cargo nextest run` gives each test a process of its own.
+//! Tests that need root or one of Debian's packages say so at their head; `make test` installs
+//! what is missing.
+
+mod cli;
+mod config_keepalived;
+mod config_nginx;
+mod lab;
+mod layers;
+mod peers;
+mod proxy;
+mod replay;
+mod tables;
+mod wire;
+mod world;

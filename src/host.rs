@@ -1,0 +1,113 @@
+//! What a config's meaning depends on besides its text: files, interfaces, users, names.
+//!
+//! The dialects ask a [`Host`] instead of the system, so that fixtures and fuzzing can give them
+//! one that never changes. [`ThisHost`] is the real one.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::plan::track::RunAs;
+
+pub trait Host {
+    /// The bytes of a file (config files, includes).
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Existing paths that match a shell pattern, sorted.
+    fn glob(&self, pattern: &str) -> Vec<PathBuf>;
+    /// Is there a network interface of this name?
+    fn interface_exists(&self, name: &str) -> bool;
+    /// A user with its login group, or with the group named.
+    fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs>;
+    /// What is at a script's path.
+    fn script(&self, path: &Path) -> ScriptFile;
+    /// All addresses of a host name.
+    fn resolve(&self, name: &str) -> Vec<IpAddr>;
+    fn hostname(&self) -> String;
+    /// Of the environment that the daemon was started in.
+    fn environment(&self, name: &str) -> Option<String>;
+    /// Are we root? Script security looks at it.
+    fn is_root(&self) -> bool;
+}
+
+/// What is at a path that a config names as a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptFile {
+    Missing,
+    /// It is there, but not a file that may be executed.
+    NotExecutable,
+    Executable {
+        /// Somebody else than root may write to it or to a folder above it, so that it must not
+        /// be run as root where `enable_script_security` is on.
+        insecure: bool,
+    },
+}
+
+/// The host that this process runs on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThisHost;
+
+impl Host for ThisHost {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        glob::glob(pattern).map(|paths| paths.flatten().collect()).unwrap_or_default()
+    }
+
+    fn interface_exists(&self, name: &str) -> bool {
+        nix::net::if_::if_nametoindex(name).is_ok()
+    }
+
+    fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs> {
+        let user = nix::unistd::User::from_name(name).ok()??;
+        let gid = match group {
+            Some(group) => nix::unistd::Group::from_name(group).ok()??.gid,
+            None => user.gid,
+        };
+        Some(RunAs { name: user.name, uid: user.uid.as_raw(), gid: gid.as_raw() })
+    }
+
+    fn script(&self, path: &Path) -> ScriptFile {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let Ok(path) = path.canonicalize() else { return ScriptFile::Missing };
+        let Ok(meta) = path.metadata() else { return ScriptFile::Missing };
+        if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+            return ScriptFile::NotExecutable;
+        }
+        let others_may_write = |path: &Path| {
+            path.metadata().is_ok_and(|meta| {
+                let sticky_folder = meta.is_dir() && meta.mode() & 0o1000 != 0;
+                let group = meta.gid() != 0 && meta.mode() & 0o020 != 0;
+                let world = meta.mode() & 0o002 != 0;
+                meta.uid() != 0 || (!sticky_folder && (group || world))
+            })
+        };
+        ScriptFile::Executable { insecure: path.ancestors().any(others_may_write) }
+    }
+
+    fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        use std::net::ToSocketAddrs;
+        let mut addresses = Vec::new();
+        for address in (name, 0).to_socket_addrs().into_iter().flatten() {
+            if !addresses.contains(&address.ip()) {
+                addresses.push(address.ip());
+            }
+        }
+        addresses
+    }
+
+    fn hostname(&self) -> String {
+        nix::unistd::gethostname()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn is_root(&self) -> bool {
+        nix::unistd::geteuid().is_root()
+    }
+}

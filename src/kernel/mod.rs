@@ -1,0 +1,4 @@
+//! Linux, as far as Evenkeel needs it: sockets, netlink, processes, namespaces.
+//!
+//! Nothing in here knows VRRP or nginx. All `unsafe` code of the package is in this folder, each
+//! place with its reason; what `nix`, `socket2` and `rtnetlink` wrap safely is used through them.

@@ -1,0 +1,1 @@
+//! Rehearsal of a whole cluster in namespaces of this host.

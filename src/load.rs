@@ -1,0 +1,37 @@
+//! Files of both dialects → one [`Plan`], or everything that is wrong with them.
+
+use std::path::PathBuf;
+
+use crate::plan::Plan;
+use crate::text::{Diagnostics, SourceMap};
+
+/// Which files to read, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// keepalived.conf; `None`: no VRRP.
+    pub keepalived: Option<PathBuf>,
+    /// nginx.conf; `None`: no stream.
+    pub nginx: Option<NginxInput>,
+}
+
+/// nginx.conf and what the command line says about it.
+#[derive(Clone, Debug, Default)]
+pub struct NginxInput {
+    /// `-c`
+    pub file: PathBuf,
+    /// `-p`: relative paths start here.
+    pub prefix: PathBuf,
+    /// `-g`: directives that count as standing in the main context.
+    pub global: Option<String>,
+    /// `-e`
+    pub error_log: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    pub sources: SourceMap,
+    pub diagnostics: Diagnostics,
+    /// `None`: nothing can run with these files.
+    pub plan: Option<Plan>,
+}

@@ -1,0 +1,64 @@
+//! How the stream role's processes run: nginx's main-context directives.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use super::track::RunAs;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamProcess {
+    /// `worker_processes`; 0: `auto`, one per core.
+    pub workers: usize,
+    /// `worker_connections`: per worker, client and upstream connections both counted, as in
+    /// nginx.
+    pub worker_connections: usize,
+    /// `user`; `None`: stay who we are.
+    pub user: Option<RunAs>,
+    /// `pid`, absolute.
+    pub pid: PathBuf,
+    /// `daemon`
+    pub daemon: bool,
+    /// `master_process`
+    pub master_process: bool,
+    /// `worker_shutdown_timeout`
+    #[serde(with = "seconds::option")]
+    pub shutdown_timeout: Option<Duration>,
+    /// `worker_rlimit_nofile`
+    pub rlimit_nofile: Option<u64>,
+    /// `error_log` of the main context, first to last; empty: the built-in default.
+    pub error_logs: Vec<ErrorLog>,
+}
+
+/// One `error_log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorLog {
+    pub target: LogTarget,
+    pub level: LogLevel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogTarget {
+    Stderr,
+    File(PathBuf),
+    /// `syslog:…`, the text behind the colon.
+    Syslog(String),
+}
+
+/// nginx's levels, from least to most urgent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Notice,
+    Warn,
+    #[default]
+    Error,
+    Crit,
+    Alert,
+    Emerg,
+}

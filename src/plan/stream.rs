@@ -1,0 +1,130 @@
+//! The stream role's slice: listeners, servers, upstreams and their peers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::process::{ErrorLog, StreamProcess};
+use super::seconds;
+use crate::text::Span;
+
+/// Everything that the stream role runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPlan {
+    pub process: StreamProcess,
+    /// Each is one listening socket; no two have the same address.
+    pub listeners: Vec<Listener>,
+    pub servers: Vec<Server>,
+    pub upstreams: Vec<Upstream>,
+}
+
+/// Index into [`StreamPlan::servers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServerId(pub usize);
+
+/// Index into [`StreamPlan::upstreams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UpstreamId(pub usize);
+
+/// One listening socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    pub address: Address,
+    pub server: ServerId,
+    /// `backlog=`; nginx's default on Linux is 511.
+    pub backlog: u32,
+    /// `ipv6only=`; on by default.
+    pub ipv6_only: bool,
+    /// `reuseport`
+    pub reuse_port: bool,
+    /// `so_keepalive=on`
+    pub keepalive: bool,
+    pub span: Span,
+}
+
+/// Where to listen or connect.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One `server { }` of `stream`, with all that it inherits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    pub upstream: UpstreamId,
+    #[serde(with = "seconds")]
+    pub connect_timeout: Duration,
+    /// `proxy_timeout`: between two reads or writes on either side.
+    #[serde(with = "seconds")]
+    pub timeout: Duration,
+    /// `proxy_buffer_size`, bytes.
+    pub buffer_size: usize,
+    pub next_upstream: NextUpstream,
+    pub half_close: bool,
+    pub tcp_nodelay: bool,
+    /// `proxy_socket_keepalive`
+    pub socket_keepalive: bool,
+    /// In force here; empty: those of the process.
+    pub error_logs: Vec<ErrorLog>,
+    pub span: Span,
+}
+
+/// `proxy_next_upstream*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextUpstream {
+    pub enabled: bool,
+    /// 0: as many as there are peers.
+    pub tries: u32,
+    /// Zero: no limit.
+    #[serde(with = "seconds")]
+    pub timeout: Duration,
+}
+
+/// A group of peers: an `upstream` block, or what a literal `proxy_pass` address makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// The block's name, or the address as `proxy_pass` has it.
+    pub name: String,
+    pub balance: Balance,
+    /// Servers of the config in order; a name with several addresses makes several peers.
+    pub peers: Vec<Peer>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    #[default]
+    RoundRobin,
+}
+
+/// One address of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// As in the config, for logs.
+    pub name: String,
+    pub address: Address,
+    pub weight: u32,
+    /// 0: never counted as failed.
+    pub max_fails: u32,
+    #[serde(with = "seconds")]
+    pub fail_timeout: Duration,
+    /// 0: no limit.
+    pub max_conns: u32,
+    pub backup: bool,
+    pub down: bool,
+    pub span: Span,
+}

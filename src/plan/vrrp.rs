@@ -1,0 +1,188 @@
+//! The vrrp role's slice: virtual routers and what each announces, tracks and tells.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use super::secret::Secret;
+use super::track::{ScriptId, TrackScript};
+use crate::text::Span;
+
+/// Everything that the vrrp role runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrrpPlan {
+    /// `router_id`: how this node names itself to people.
+    pub router_id: Option<String>,
+    pub scripts: Vec<TrackScript>,
+    pub routers: Vec<VirtualRouter>,
+}
+
+/// One `vrrp_instance`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualRouter {
+    /// The instance's name in the config; unique.
+    pub name: String,
+    /// 1..=255.
+    pub vrid: u8,
+    pub interface: String,
+    pub version: Version,
+    /// `state`: what to begin as.
+    pub initial: InitialState,
+    /// 1..=255 as configured, before tracking.
+    pub priority: u8,
+    #[serde(with = "seconds")]
+    pub advert_interval: Duration,
+    pub authentication: Option<Authentication>,
+    /// `mcast_src_ip`; else the interface's primary address.
+    pub source: Option<Ipv4Addr>,
+    /// 224.0.0.18 unless the config says otherwise.
+    pub group: Ipv4Addr,
+    /// False with `nopreempt`.
+    pub preempt: bool,
+    #[serde(with = "seconds")]
+    pub preempt_delay: Duration,
+    /// In the order of the config, which is the order on the wire.
+    pub addresses: Vec<VirtualAddress>,
+    pub garp: GratuitousArp,
+    pub scripts: Vec<TrackedScript>,
+    pub notify: Notify,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    V2,
+    V3,
+}
+
+/// `state MASTER` or `state BACKUP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum InitialState {
+    Master,
+    Backup,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authentication {
+    /// `auth_type PASS`: 1..=8 bytes, sent in clear, padded with zeros.
+    Pass(Secret),
+}
+
+/// One line of `virtual_ipaddress`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    pub address: IpAddr,
+    /// `/MASK`; 32 (128) where the config gives none.
+    pub prefix: u8,
+    /// `dev`; else the instance's interface.
+    pub interface: Option<String>,
+    /// `label`, at most 15 bytes.
+    pub label: Option<String>,
+    pub broadcast: Option<Ipv4Addr>,
+    pub scope: Scope,
+    pub span: SpanKey,
+}
+
+/// A span inside a type that is compared and hashed: it takes no part in either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SpanKey(pub Span);
+
+impl std::hash::Hash for SpanKey {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+/// `scope` of an address (ip-address(8)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    #[default]
+    Global,
+    Site,
+    Link,
+    Host,
+    Nowhere,
+}
+
+impl Scope {
+    /// The kernel's number (rtnetlink(7)).
+    pub fn number(self) -> u8 {
+        match self {
+            Scope::Global => 0,
+            Scope::Site => 200,
+            Scope::Link => 253,
+            Scope::Host => 254,
+            Scope::Nowhere => 255,
+        }
+    }
+}
+
+/// How often the addresses are announced by gratuitous ARP (keepalived.conf(5), `garp_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GratuitousArp {
+    /// `garp_master_repeat`: packets per address in a burst, at promotion and after the delay.
+    pub repeat: u32,
+    /// `garp_master_delay`: from promotion to the second burst; zero: no second burst.
+    #[serde(with = "seconds")]
+    pub delay: Duration,
+    /// `garp_master_refresh`: zero: none.
+    #[serde(with = "seconds")]
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`
+    pub refresh_repeat: u32,
+    /// `garp_lower_prio_repeat`: burst after a lower-priority advert was heard while active.
+    pub lower_priority_repeat: u32,
+    /// `garp_lower_prio_delay`
+    #[serde(with = "seconds")]
+    pub lower_priority_delay: Duration,
+    /// `vrrp_garp_interval`: least time between two packets on one interface.
+    #[serde(with = "seconds")]
+    pub interval: Duration,
+}
+
+impl Default for GratuitousArp {
+    fn default() -> Self {
+        GratuitousArp {
+            repeat: 5,
+            delay: Duration::from_secs(5),
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_priority_repeat: 5,
+            lower_priority_delay: Duration::from_secs(5),
+            interval: Duration::ZERO,
+        }
+    }
+}
+
+/// One line of an instance's `track_script`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackedScript {
+    pub script: ScriptId,
+    /// -253..=253; 0: a failing script faults the instance.
+    pub weight: i16,
+    /// `reverse`: the weight's sign is turned for this instance.
+    pub reverse: bool,
+}
+
+/// The notify scripts of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    pub master: Option<NotifyScript>,
+    pub backup: Option<NotifyScript>,
+    pub fault: Option<NotifyScript>,
+    pub stop: Option<NotifyScript>,
+    /// `notify`: called for every change with `INSTANCE NAME STATE PRIORITY` appended.
+    pub any: Option<NotifyScript>,
+}
+
+/// A command to run on a change of state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyScript {
+    pub argv: Vec<String>,
+    pub user: Option<super::track::RunAs>,
+    pub span: Span,
+}

@@ -1,0 +1,169 @@
+//! Diagnostics in three voices: Evenkeel's own with the line underlined, keepalived's and nginx's
+//! in the form that people's tools match on; and as JSON.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::source::SourceMap;
+use super::span::Span;
+
+/// Evenkeel's voice: message, file, line, column, the line underlined, help. Ends with a newline.
+pub fn evenkeel(sources: &SourceMap, diagnostic: &Diagnostic, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let level = match diagnostic.severity {
+        Severity::Note => Level::NOTE,
+        Severity::Warning => Level::WARNING,
+        Severity::Error | Severity::Fatal => Level::ERROR,
+    };
+    let excerpts = excerpts(sources, diagnostic);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
+    let mut group = Group::with_title(title);
+    for excerpt in &excerpts {
+        let snippet = Snippet::source(excerpt.text.as_str())
+            .path(excerpt.path.as_str())
+            .line_start(excerpt.line)
+            .annotation(excerpt.kind.span(excerpt.range.clone()).label(excerpt.label.as_str()));
+        group = group.element(snippet);
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group]) + "\n"
+}
+
+/// keepalived's voice: `(FILE: Line N) message`, without the newline.
+pub fn keepalived(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    match diagnostic.span() {
+        Some(span) => format!(
+            "({}: Line {}) {}",
+            sources.path(span.file).display(),
+            sources.place(span).line,
+            diagnostic.message
+        ),
+        None => diagnostic.message.clone(),
+    }
+}
+
+/// nginx's voice: `nginx: [emerg] message in FILE:LINE`, without the newline.
+pub fn nginx(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    let level = match diagnostic.severity {
+        Severity::Note => "notice",
+        Severity::Warning => "warn",
+        Severity::Error | Severity::Fatal => "emerg",
+    };
+    match diagnostic.span() {
+        Some(span) => format!(
+            "nginx: [{level}] {} in {}:{}",
+            diagnostic.message,
+            sources.path(span.file).display(),
+            sources.place(span).line
+        ),
+        None => format!("nginx: [{level}] {}", diagnostic.message),
+    }
+}
+
+/// One diagnostic as JSON: code, severity, message, help, and the labels with their places.
+pub fn json(sources: &SourceMap, diagnostic: &Diagnostic) -> serde_json::Value {
+    #[derive(Serialize)]
+    struct Out<'a> {
+        code: &'a str,
+        severity: Severity,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<&'a str>,
+        labels: Vec<OutLabel<'a>>,
+    }
+    #[derive(Serialize)]
+    struct OutLabel<'a> {
+        file: String,
+        line: usize,
+        column: usize,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        text: &'a str,
+    }
+    let labels = diagnostic.labels.iter().map(|label| {
+        let place = sources.place(label.span);
+        OutLabel {
+            file: sources.path(label.span.file).display().to_string(),
+            line: place.line,
+            column: place.column,
+            text: &label.text,
+        }
+    });
+    let out = Out {
+        code: diagnostic.code,
+        severity: diagnostic.severity,
+        message: &diagnostic.message,
+        help: diagnostic.help.as_deref(),
+        labels: labels.collect(),
+    };
+    serde_json::to_value(out).unwrap_or_default()
+}
+
+struct Excerpt {
+    path: String,
+    line: usize,
+    text: String,
+    range: std::ops::Range<usize>,
+    kind: AnnotationKind,
+    label: String,
+}
+
+/// The line of each label, as text that can be shown: config files may hold any bytes.
+fn excerpts(sources: &SourceMap, diagnostic: &Diagnostic) -> Vec<Excerpt> {
+    let mut excerpts = Vec::new();
+    for (index, label) in diagnostic.labels.iter().enumerate() {
+        let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        excerpts.extend(excerpt(sources, label.span, kind, label.text.clone()));
+        if let Some(expansion) = sources.expansion(label.span.origin) {
+            let text = format!("`{}` is defined here", expansion.name);
+            excerpts.extend(excerpt(sources, expansion.definition, AnnotationKind::Context, text));
+        }
+    }
+    excerpts
+}
+
+/// A line longer than this is shown only around the place.
+const WIDEST: usize = 160;
+
+fn excerpt(
+    sources: &SourceMap,
+    span: Span,
+    kind: AnnotationKind,
+    label: String,
+) -> Option<Excerpt> {
+    let file = sources.file(span.file)?;
+    let bytes = &file.bytes;
+    let start = (span.start as usize).min(bytes.len());
+    let line_start = bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line_end =
+        bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |n| start + n);
+    let end = (span.end as usize).clamp(start, line_end);
+    let from = line_start.max(start.saturating_sub(WIDEST));
+    let to = line_end.min(end.min(start + WIDEST) + WIDEST);
+    let before = printable(&bytes[from..start]);
+    let marked = printable(&bytes[start..end.min(to)]);
+    let after = printable(&bytes[end.min(to)..to]);
+    let range = before.len()..before.len() + marked.len().max(1);
+    let mut text = before + &marked + after.trim_end();
+    while text.len() < range.end {
+        text.push(' ');
+    }
+    Some(Excerpt {
+        path: file.path.display().to_string(),
+        line: sources.place(span).line,
+        text,
+        range,
+        kind,
+        label,
+    })
+}
+
+/// Control characters and bytes that aren't UTF-8 would upset a terminal; tabs stay.
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! One virtual router as a state machine.
+//!
+//! Contract between the machine and its shell (`runtime::vrrp`); see DESIGN "A machine has one
+//! shape everywhere". Timers are data ([`Machine::deadline`]); after a [`Event::Timeout`] the next
+//! deadline is later than `now`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+
+/// RFC 9568's names; text for users says MASTER and BACKUP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    Initialize,
+    Backup,
+    Active,
+    /// keepalived's: a tracked object or the interface keeps this router from taking part.
+    Fault,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Begin; interface and tracking are known from what came before.
+    Start,
+    /// The deadline has come.
+    Timeout,
+    /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
+    /// could read from a malformed one). The machine validates it.
+    Packet(Received),
+    /// The interface: up or down, and its primary IPv4 address.
+    Interface { up: bool, primary: Option<Ipv4Addr> },
+    /// What tracking makes of this router now (see `vrrp::track`).
+    Tracking { priority: u8, fault: bool },
+    /// A virtual address vanished from its interface though this node is active.
+    AddressLost(VirtualAddress),
+    /// A new config for the same router: only differences become actions.
+    Reconfigure(Box<VirtualRouter>),
+    /// Leave in an orderly way: priority 0, addresses off.
+    Shutdown,
+}
+
+/// A packet as it came: IP header's facts and the VRRP bytes behind it.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub ttl: u8,
+    /// VRRP PDU, without the IP header.
+    pub pdu: Vec<u8>,
+}
+
+/// What the shell has to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send these VRRP bytes from `source` to the group, TTL 255.
+    Send { source: IpAddr, destination: IpAddr, pdu: Vec<u8> },
+    /// Put the addresses on their interfaces (already there: fine).
+    AddAddresses(Vec<VirtualAddress>),
+    /// Take them off (already gone: fine).
+    RemoveAddresses(Vec<VirtualAddress>),
+    /// One gratuitous ARP (IPv6: unsolicited neighbour advertisement) for the address.
+    Announce(VirtualAddress),
+    /// The state changed: run notify scripts, tell who watches. `priority` is the effective one.
+    Transition { from: State, to: State, priority: u8 },
+    /// A line for the log, worded as keepalived words it.
+    Log(LogLevel, String),
+    /// Something countable happened.
+    Count(Counter),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+/// keepalived's statistics, one each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counter {
+    AdvertReceived,
+    AdvertSent,
+    BecomeMaster,
+    ReleaseMaster,
+    PacketLengthError,
+    ChecksumError,
+    VersionError,
+    VridError,
+    TtlError,
+    TypeError,
+    AdvertIntervalError,
+    AddressListError,
+    InvalidAuthType,
+    AuthTypeMismatch,
+    AuthFailure,
+    PriorityZeroReceived,
+    PriorityZeroSent,
+}
