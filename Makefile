@@ -1,0 +1,42 @@
+# Every target installs what it needs (as root, from the distribution) and says what it does.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench packages fuzz build
+
+# The real programs that the tests hold Evenkeel against, and the tools that watch them.
+PEERS := keepalived nginx libnginx-mod-stream psmisc procps tcpdump tshark nftables iproute2 util-linux
+BUILD := gcc libc6-dev
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+build: ## The release binary, target/release/evenkeel
+	@.ci/need $(BUILD)
+	cargo build --release --locked
+
+demo: build ## Rehearse the article's pair on this machine: two nodes, one virtual address
+	@.ci/need nftables psmisc
+	@echo "Rehearsing fixtures/lab/article: two load balancers, two web servers, a client; all in namespaces."
+	target/release/evenkeel rehearse fixtures/lab/article
+
+check: ## Formatting, clippy, layers: the quick part of `make test`
+	@.ci/need $(BUILD)
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+test: check ## Everything: lints, all tests beside the real programs, a short fuzz run, cargo deny
+	@.ci/need $(PEERS)
+	cargo build --locked
+	.ci/deny
+	.ci/fuzz
+	cargo nextest run --locked --no-fail-fast
+
+fuzz: ## Each fuzz target for a minute (SECONDS_EACH=n for longer)
+	@.ci/need $(BUILD)
+	SECONDS_EACH=$${SECONDS_EACH:-60} .ci/fuzz
+
+bench: ## Speed and memory beside the real programs, as ratios of one run
+	@.ci/need $(BUILD) $(PEERS) haproxy
+	@echo "no benchmark yet" >&2; exit 1
+
+packages: ## deb and rpm
+	@echo "no packages yet: they are a later piece of work" >&2; exit 1
