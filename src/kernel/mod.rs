@@ -2,3 +2,10 @@
 //!
 //! Nothing in here knows VRRP or nginx. All `unsafe` code of the package is in this folder, each
 //! place with its reason; what `nix`, `socket2` and `rtnetlink` wrap safely is used through them.
+//! Read [`netlink`] and [`raw`] for the network, [`proc`] for processes.
+
+pub mod arp;
+pub mod netlink;
+pub mod proc;
+pub mod raw;
+pub mod ready;

@@ -1,0 +1,77 @@
+//! Gratuitous ARP (RFC 826, RFC 5227 section 3) out of a packet socket.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+const BROADCAST: [u8; 6] = [0xff; 6];
+const ETHERTYPE_ARP: u16 = 0x0806;
+
+/// Sends ARP packets out of any interface.
+#[derive(Debug)]
+pub struct ArpSender {
+    socket: OwnedFd,
+}
+
+impl ArpSender {
+    /// Needs CAP_NET_RAW.
+    pub fn open() -> io::Result<Self> {
+        // Protocol 0: this socket receives nothing, so nothing piles up in it.
+        // SAFETY: socket(2) takes no pointers; its result is checked before it is owned.
+        let fd = unsafe {
+            libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                0,
+            )
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` is open and nobody else's.
+        Ok(ArpSender { socket: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    /// Tells everybody on the link that `address` is at `mac`.
+    pub fn announce(&self, index: u32, mac: [u8; 6], address: Ipv4Addr) -> io::Result<()> {
+        let frame = gratuitous(mac, address);
+        let target = libc::sockaddr_ll {
+            sll_family: libc::AF_PACKET as u16,
+            sll_protocol: ETHERTYPE_ARP.to_be(),
+            sll_ifindex: index as i32,
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 6,
+            sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
+        };
+        // SAFETY: both pointers are to live values of the lengths given, and the kernel only reads
+        // them.
+        let sent = unsafe {
+            libc::sendto(
+                self.socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const target).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+/// An ARP request for our own address with our own address as sender, to everybody. Target
+/// hardware address all ones, as keepalived sends it.
+fn gratuitous(mac: [u8; 6], address: Ipv4Addr) -> [u8; 42] {
+    let mut frame = [0; 42];
+    frame[..6].copy_from_slice(&BROADCAST);
+    frame[6..12].copy_from_slice(&mac);
+    frame[12..14].copy_from_slice(&ETHERTYPE_ARP.to_be_bytes());
+    // Ethernet, IPv4, lengths 6 and 4, request.
+    frame[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
+    frame[22..28].copy_from_slice(&mac);
+    frame[28..32].copy_from_slice(&address.octets());
+    frame[32..38].copy_from_slice(&BROADCAST);
+    frame[38..42].copy_from_slice(&address.octets());
+    frame
+}
