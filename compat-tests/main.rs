@@ -13,5 +13,6 @@ mod peers;
 mod proxy;
 mod replay;
 mod tables;
+mod voices;
 mod wire;
 mod world;

@@ -145,9 +145,15 @@ fn excerpt(
     let before = printable(&bytes[from..start]);
     let marked = printable(&bytes[start..end.min(to)]);
     let after = printable(&bytes[end.min(to)..to]);
-    let range = before.len()..before.len() + marked.len().max(1);
-    let mut text = before + &marked + after.trim_end();
-    while text.len() < range.end {
+    let after = after.trim_end();
+    // An empty place is shown at the character that stands there.
+    let width = match marked.len() {
+        0 => after.chars().next().map_or(1, char::len_utf8),
+        width => width,
+    };
+    let range = before.len()..before.len() + width;
+    let mut text = before + &marked + after;
+    if text.len() < range.end {
         text.push(' ');
     }
     Some(Excerpt {
