@@ -1,1 +1,10 @@
 //! The life of one proxied connection, and the choice of its peer, as pure machines.
+//!
+//! A connection walks through two phases: [`session::Dialing`] asks the [`balancer`] for peers until
+//! one answers, then [`session::Relay`] counts what flows and says when which side is closed.
+//! [`message`] words what the log says about it. Sockets, buffers and timers are the runtime's.
+//! Read [`session`] next.
+
+pub mod balancer;
+pub mod message;
+pub mod session;
