@@ -5,7 +5,9 @@
 //! Read [`netlink`] and [`raw`] for the network, [`proc`] for processes.
 
 pub mod arp;
+pub mod channel;
 pub mod netlink;
 pub mod proc;
+pub mod process;
 pub mod raw;
 pub mod ready;

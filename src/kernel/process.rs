@@ -1,0 +1,237 @@
+//! Processes: executing this program again under another name, names that `ps` and `killall` see,
+//! the background, users, signals.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork};
+
+use super::channel::Channel;
+
+/// This very program, whatever its path is by now.
+pub const SELF: &str = "/proc/self/exe";
+
+/// What to execute.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// What `ps` shows as the command.
+    pub name: &'a OsStr,
+    pub arguments: &'a [OsString],
+    /// Set for the new process.
+    pub environment: &'a [(&'a str, String)],
+    /// Not passed on to the new process.
+    pub without: &'a [&'a str],
+    /// Stays open in the new process; its number is in the variable named.
+    pub control: (&'a str, &'a Channel),
+}
+
+/// Executes this program again as a child. The caller waits for it with [`reap`].
+///
+/// The process must have one thread only, else another thread's child could inherit `control`.
+pub fn spawn(program: &Program) -> io::Result<i32> {
+    use std::os::fd::AsRawFd;
+    let (variable, channel) = program.control;
+    channel.keep_over_exec()?;
+    let mut command = Command::new(SELF);
+    command.arg0(program.name).args(program.arguments);
+    command.env(variable, channel.as_raw_fd().to_string());
+    for variable in program.without {
+        command.env_remove(variable);
+    }
+    for (variable, value) in program.environment {
+        command.env(variable, value);
+    }
+    Ok(command.spawn()?.id() as i32)
+}
+
+/// A child that has ended, or (for PID 1) an orphan of somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub pid: i32,
+    pub status: ExitStatus,
+}
+
+/// All children that have ended since the last call.
+pub fn reap() -> Vec<Ended> {
+    let mut ended = Vec::new();
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => {
+                ended.push(Ended { pid: pid.as_raw(), status: ExitStatus::from_raw(code << 8) });
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                let status = ExitStatus::from_raw(signal as i32);
+                ended.push(Ended { pid: pid.as_raw(), status });
+            }
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ended,
+            // Ended by a real-time signal, which nix has no name for: it was reaped nevertheless.
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// The name in `/proc/PID/comm` of this thread and those it starts later; 15 bytes.
+pub fn set_name(name: &str) {
+    let Ok(name) = CString::new(name) else { return };
+    // It fails only for pointers that can't be read.
+    let _ = nix::sys::prctl::set_name(&name);
+}
+
+/// The command that `ps` shows for this process.
+///
+/// The kernel shows the bytes where arguments and environment were put at the start; they are
+/// overwritten, so the environment is copied elsewhere first. Must be called before there is a
+/// second thread, and arguments must have been read before. Where the kernel doesn't say where the
+/// bytes are, nothing happens.
+pub fn set_title(title: &[u8]) {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
+    // The command in parentheses may hold spaces. Fields are counted from the third one.
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return };
+    let fields: Vec<usize> =
+        fields.split_ascii_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    // proc_pid_stat(5): (48) arg_start, (49) arg_end, (50) env_start, (51) env_end.
+    let &[arg_start, arg_end, env_start, env_end] =
+        &fields[fields.len().min(45)..fields.len().min(49)]
+    else {
+        return;
+    };
+    if arg_start == 0 || arg_end <= arg_start || env_start != arg_end || env_end < env_start {
+        return;
+    }
+    for (name, value) in std::env::vars_os() {
+        // SAFETY: there is no other thread yet. libc keeps what it is given in memory of its own,
+        // so that nothing points into the bytes below afterwards.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let room = env_end - arg_start;
+    let length = title.len().min(room - 1);
+    let to = std::ptr::with_exposed_provenance_mut::<u8>(arg_start);
+    // SAFETY: the kernel has just said that these bytes, on the stack above every frame, hold the
+    // arguments and environment. Nothing refers to them: arguments have been read, the environment
+    // has been copied, and libc's own pointer to the program's name is used for messages only and
+    // stays terminated by the zeros.
+    unsafe {
+        std::ptr::copy_nonoverlapping(title.as_ptr(), to, length);
+        std::ptr::write_bytes(to.add(length), 0, room - length);
+        // Not zero: the kernel then shows what stands before the first zero, past the arguments'
+        // old end too. With a shorter title it shows zeros behind it, as it does for nginx.
+    }
+}
+
+/// Takes a variable out of the environment, so that scripts and children don't see it.
+///
+/// Must be called before there is a second thread.
+pub fn forget_variable(name: &str) {
+    // SAFETY: there is no other thread yet.
+    unsafe { std::env::remove_var(name) };
+}
+
+/// The background process's promise to the one that people started.
+#[derive(Debug)]
+pub struct Launch(Option<OwnedFd>);
+
+impl Launch {
+    /// For a process that stays in the foreground.
+    pub fn foreground() -> Self {
+        Launch(None)
+    }
+
+    /// Lets the process that people started end with `code`.
+    pub fn finish(self, code: u8) {
+        if let Some(pipe) = self.0 {
+            // If it has gone meanwhile, nobody is interested any more.
+            let _ = std::fs::File::from(pipe).write_all(&[code]);
+        }
+    }
+}
+
+/// Goes to the background: a new session, no terminal, standard input and output at `/dev/null`
+/// (standard error too, once [`Launch::finish`] was called and [`close_stderr`] after it).
+///
+/// Returns in the child only. The process that people started waits until the child says how it
+/// went, and ends with that code; or with 1 if the child ends without a word. Must be called before
+/// there is a second thread.
+pub fn daemonise() -> io::Result<Launch> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // SAFETY: there is no other thread, so the child may do anything.
+    match unsafe { fork() }? {
+        ForkResult::Parent { .. } => {
+            drop(write);
+            let mut code = [1];
+            let _ = std::fs::File::from(read).read_exact(&mut code);
+            // SAFETY: ends this process without running the destructors and exit handlers of what
+            // now belongs to the child.
+            unsafe { libc::_exit(i32::from(code[0])) }
+        }
+        ForkResult::Child => {
+            drop(read);
+            nix::unistd::setsid()?;
+            let null = null_device()?;
+            nix::unistd::dup2_stdin(null.as_fd())?;
+            nix::unistd::dup2_stdout(null.as_fd())?;
+            Ok(Launch(Some(write)))
+        }
+    }
+}
+
+/// Puts standard error at `/dev/null`: what was to be said to people at the start has been said.
+pub fn close_stderr() -> io::Result<()> {
+    nix::unistd::dup2_stderr(null_device()?.as_fd())?;
+    Ok(())
+}
+
+fn null_device() -> io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")
+}
+
+/// Gives up root for `user`, with that user's groups. Must be called before there is a second
+/// thread of this process that should keep its rights: all threads change.
+pub fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
+    let current = nix::unistd::geteuid();
+    if current.as_raw() == uid && nix::unistd::getegid().as_raw() == gid {
+        return Ok(());
+    }
+    let name = CString::new(OsStr::new(name).as_bytes())?;
+    nix::unistd::setgid(Gid::from_raw(gid))?;
+    nix::unistd::initgroups(&name, Gid::from_raw(gid))?;
+    nix::unistd::setuid(Uid::from_raw(uid))?;
+    Ok(())
+}
+
+/// Sends a signal; signal 0 only asks whether the process is there.
+pub fn signal(pid: i32, number: i32) -> io::Result<()> {
+    let signal = match number {
+        0 => None,
+        number => Some(Signal::try_from(number)?),
+    };
+    kill(Pid::from_raw(pid), signal)?;
+    Ok(())
+}
+
+/// Is there a process of this pid whose `/proc/PID/comm` is `name`? A zombie isn't.
+pub fn lives(pid: i32, name: &str) -> bool {
+    super::proc::process(pid)
+        .is_some_and(|process| !process.is_dead() && process.comm == name.as_bytes())
+}
+
+/// Lets all signals through that whoever started this process may have blocked.
+pub fn unblock_signals() {
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+/// The soft limit of open descriptors up to `number` (or the hard limit); root raises the hard
+/// limit where needed.
+pub fn allow_descriptors(number: u64) -> io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, number, number.max(hard))
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, number.min(hard), hard))?;
+    Ok(())
+}
