@@ -13,3 +13,4 @@
 //! [`Control::listen`]: handoff::Control::listen
 
 pub mod handoff;
+pub mod probe;

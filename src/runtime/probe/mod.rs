@@ -1,0 +1,232 @@
+//! What is slow or forks, off the VRRP loop: check scripts, checks for processes, notify scripts.
+//!
+//! [`Probe::start`] starts one thread with a tokio runtime of its own. The loop orders by
+//! [`Probe`]'s methods, none of which waits, and hears [`Finding`]s. Read [`tool`] for the checks
+//! that need no process, [`command`] for those that do.
+
+pub mod command;
+pub mod tool;
+
+use std::collections::HashMap;
+use std::io;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+
+use crate::kernel::proc::{Process, ProcessEnd};
+use crate::plan::track::{Check, RunAs};
+use command::{Ending, Script, signal_group};
+
+/// The caller's name for one check; a new one for each generation of the config.
+pub type CheckKey = u64;
+
+/// What the thread has found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A run ordered by [`Probe::run`] has ended.
+    Ended { check: CheckKey, ending: Ending },
+    /// A run could not be started.
+    NotStarted { check: CheckKey, message: String },
+    /// A process that the last run had found has ended: the check should run now.
+    ProcessGone { check: CheckKey },
+}
+
+/// The thread's handle. Dropping it lets the thread end; running scripts are left alone.
+#[derive(Debug)]
+pub struct Probe {
+    orders: UnboundedSender<Order>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Run { check: CheckKey, what: Check, user: Option<RunAs> },
+    Signal { check: CheckKey, signal: i32 },
+    Forget { check: CheckKey },
+    Notify { argv: Vec<String>, user: Option<RunAs> },
+}
+
+impl Probe {
+    pub fn start() -> io::Result<(Probe, UnboundedReceiver<Finding>)> {
+        let (orders, ordered) = unbounded_channel();
+        let (findings, found) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
+            LocalSet::new().block_on(&runtime, Worker::new(findings).work(ordered));
+        })?;
+        Ok((Probe { orders, thread: Some(thread) }, found))
+    }
+
+    /// Runs a check once. Its previous run must have ended.
+    pub fn run(&self, check: CheckKey, what: &Check, user: Option<&RunAs>) {
+        self.order(Order::Run { check, what: what.clone(), user: user.cloned() });
+    }
+
+    /// Signals the process group of a check's run, if it still runs.
+    pub fn signal(&self, check: CheckKey, signal: i32) {
+        self.order(Order::Signal { check, signal });
+    }
+
+    /// The check is no more: a run is killed, its processes are no longer watched.
+    pub fn forget(&self, check: CheckKey) {
+        self.order(Order::Forget { check });
+    }
+
+    /// Starts a script that nobody waits for. Scripts start in the order of these calls.
+    pub fn notify(&self, argv: Vec<String>, user: Option<&RunAs>) {
+        self.order(Order::Notify { argv, user: user.cloned() });
+    }
+
+    /// Returns when everything that was ordered has been started.
+    pub fn finish(mut self) {
+        let thread = self.thread.take();
+        drop(self);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // The thread ends only after this handle does.
+        let _ = self.orders.send(order);
+    }
+}
+
+/// The thread's side.
+struct Worker {
+    findings: UnboundedSender<Finding>,
+    checks: HashMap<CheckKey, Watched>,
+}
+
+/// What is known of one check.
+#[derive(Default)]
+struct Watched {
+    /// Process group of the run that is going on, with the task that waits for it.
+    running: Option<(i32, AbortHandle)>,
+    /// Processes found last, by pid and start.
+    processes: HashMap<(i32, u64), Guard>,
+}
+
+/// Ends a task when dropped.
+struct Guard(AbortHandle);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Worker {
+    fn new(findings: UnboundedSender<Finding>) -> Self {
+        Worker { findings, checks: HashMap::new() }
+    }
+
+    async fn work(mut self, mut orders: UnboundedReceiver<Order>) {
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Run { check, what, user } => self.run(check, &what, user.as_ref()),
+                Order::Signal { check, signal } => {
+                    if let Some((group, _)) = self.running(check) {
+                        signal_group(*group, signal);
+                    }
+                }
+                Order::Forget { check } => {
+                    if let Some((group, task)) = self.running(check) {
+                        task.abort();
+                        signal_group(*group, libc::SIGKILL);
+                    }
+                    self.checks.remove(&check);
+                }
+                Order::Notify { argv, user } => notify(&argv, user.as_ref()),
+            }
+        }
+        // The role ends: a check that hangs must not outlive it.
+        for watched in self.checks.values() {
+            if let Some((group, task)) = &watched.running
+                && !task.is_finished()
+            {
+                signal_group(*group, libc::SIGKILL);
+            }
+        }
+    }
+
+    /// The run that goes on now, if any.
+    fn running(&self, check: CheckKey) -> Option<&(i32, AbortHandle)> {
+        self.checks.get(&check)?.running.as_ref().filter(|(_, task)| !task.is_finished())
+    }
+
+    fn run(&mut self, check: CheckKey, what: &Check, user: Option<&RunAs>) {
+        match what {
+            Check::Process { tool, name, .. } if tool::answers(*tool, name) => {
+                let found = tool::find(*tool, name, user);
+                let code = i32::from(found.is_empty());
+                self.watch(check, found);
+                self.tell(Finding::Ended { check, ending: Ending::Exited(code) });
+            }
+            _ => self.run_command(check, what.argv(), user),
+        }
+    }
+
+    fn run_command(&mut self, check: CheckKey, argv: &[String], user: Option<&RunAs>) {
+        let mut script = match Script::start(argv, user) {
+            Ok(script) => script,
+            Err(error) => {
+                self.tell(Finding::NotStarted { check, message: error.to_string() });
+                return;
+            }
+        };
+        let group = script.group();
+        let findings = self.findings.clone();
+        let task = spawn_local(async move {
+            let ending = script.ended().await.unwrap_or(Ending::Exited(1));
+            let _ = findings.send(Finding::Ended { check, ending });
+        });
+        self.checks.entry(check).or_default().running = Some((group, task.abort_handle()));
+    }
+
+    /// From now on watches exactly these processes for the check.
+    fn watch(&mut self, check: CheckKey, found: Vec<Process>) {
+        let watched = self.checks.entry(check).or_default();
+        let mut before = std::mem::take(&mut watched.processes);
+        for process in found {
+            let key = (process.pid, process.started);
+            let guard = before.remove(&key).or_else(|| {
+                let findings = self.findings.clone();
+                let end = match ProcessEnd::watch(&process) {
+                    Ok(end) => end,
+                    Err(error) => {
+                        // Without a descriptor to be had the next run will tell.
+                        if error.kind() == io::ErrorKind::NotFound {
+                            let _ = findings.send(Finding::ProcessGone { check });
+                        }
+                        return None;
+                    }
+                };
+                let task = spawn_local(async move {
+                    end.ended().await;
+                    let _ = findings.send(Finding::ProcessGone { check });
+                });
+                Some(Guard(task.abort_handle()))
+            });
+            watched.processes.extend(guard.map(|guard| (key, guard)));
+        }
+    }
+
+    fn tell(&self, finding: Finding) {
+        // Nobody listens any more: the role ends.
+        let _ = self.findings.send(finding);
+    }
+}
+
+fn notify(argv: &[String], user: Option<&RunAs>) {
+    match Script::start(argv, user) {
+        Ok(mut script) => {
+            // Waits only so that no zombie stays.
+            spawn_local(async move { script.ended().await.map(drop) });
+        }
+        Err(error) => {
+            let program = argv.first().map_or("", String::as_str);
+            tracing::warn!("notify script {program} could not be started: {error}");
+        }
+    }
+}
