@@ -1,18 +1,17 @@
-//! One virtual router as a state machine.
-//!
-//! Contract between the machine and its shell (`runtime::vrrp`); see DESIGN "A machine has one
-//! shape everywhere". Timers are data ([`Machine::deadline`]); after a [`Event::Timeout`] the next
-//! deadline is later than `now`.
+//! What the machine and its shell (`runtime::vrrp`) say to each other.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::vrrp::track::Verdict;
 
 /// RFC 9568's names; text for users says MASTER and BACKUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
+    /// Not started, shut down, or still waiting for the first result of a script that could fault
+    /// this router.
     Initialize,
     Backup,
     Active,
@@ -20,10 +19,22 @@ pub enum State {
     Fault,
 }
 
+impl State {
+    /// The word that users, notify scripts and dumps see.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Initialize => "INIT",
+            State::Backup => "BACKUP",
+            State::Active => "MASTER",
+            State::Fault => "FAULT",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Begin; interface and tracking are known from what came before.
+    /// Begin. Tell [`Event::Interface`] and [`Event::Tracking`] before, so that it is known how.
     Start,
     /// The deadline has come.
     Timeout,
@@ -32,11 +43,12 @@ pub enum Event {
     Packet(Received),
     /// The interface: up or down, and its primary IPv4 address.
     Interface { up: bool, primary: Option<Ipv4Addr> },
-    /// What tracking makes of this router now (see `vrrp::track`).
-    Tracking { priority: u8, fault: bool },
+    /// What tracking makes of this router now (see [`weigh`](crate::vrrp::track::weigh)).
+    Tracking(Verdict),
     /// A virtual address vanished from its interface though this node is active.
     AddressLost(VirtualAddress),
-    /// A new config for the same router: only differences become actions.
+    /// A new config for the same router: only differences become actions. Where scripts are
+    /// tracked, an [`Event::Tracking`] by the new config has to follow.
     Reconfigure(Box<VirtualRouter>),
     /// Leave in an orderly way: priority 0, addresses off.
     Shutdown,
@@ -64,6 +76,7 @@ pub enum Action {
     /// One gratuitous ARP (IPv6: unsolicited neighbour advertisement) for the address.
     Announce(VirtualAddress),
     /// The state changed: run notify scripts, tell who watches. `priority` is the effective one.
+    /// To [`State::Initialize`]: this router stops.
     Transition { from: State, to: State, priority: u8 },
     /// A line for the log, worded as keepalived words it.
     Log(LogLevel, String),
@@ -71,7 +84,8 @@ pub enum Action {
     Count(Counter),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `Debug` is what keepalived writes only with `-D` (`--log-detail`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogLevel {
     Debug,
     Info,
@@ -83,7 +97,9 @@ pub enum LogLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counter {
+    /// Adverts that were valid; lower priority and priority 0 included.
     AdvertReceived,
+    /// Adverts sent; priority 0 included.
     AdvertSent,
     BecomeMaster,
     ReleaseMaster,

@@ -1,0 +1,145 @@
+//! Gratuitous ARPs of an active router: bursts after promotion and contest, and refreshes.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::{Action, Actions, LogLevel};
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+
+/// Bursts that may wait at once. Each lower-priority advert adds one, so that a flood of those
+/// must not make the list grow.
+const MOST_BURSTS: usize = 16;
+
+/// When which addresses are announced. Empty while not active.
+#[derive(Debug, Default)]
+pub(super) struct Announcer {
+    /// Later bursts: when, and how many rounds.
+    bursts: Vec<(Instant, u32)>,
+    refresh_at: Option<Instant>,
+    /// Packets that wait for their turn: with `interval` only one leaves at a time.
+    queue: VecDeque<VirtualAddress>,
+    next_packet_at: Option<Instant>,
+}
+
+impl Announcer {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let burst = self.bursts.iter().map(|(at, _)| *at).min();
+        let packet = self.next_packet_at.filter(|_| !self.queue.is_empty());
+        [burst, self.refresh_at, packet].into_iter().flatten().min()
+    }
+
+    /// This router has become active.
+    pub(super) fn begin(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        let garp = &router.garp;
+        self.burst(now, router, &router.addresses, garp.repeat, out);
+        if !garp.delay.is_zero() {
+            self.schedule(now + garp.delay, garp.repeat);
+        }
+        if !garp.refresh.is_zero() {
+            self.refresh_at = Some(now + garp.refresh);
+        }
+    }
+
+    /// A lower-priority router was active too: what the switches learned may be wrong.
+    pub(super) fn contested(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        let garp = &router.garp;
+        if garp.lower_priority_repeat == 0 {
+            return;
+        }
+        self.burst(now, router, &router.addresses, garp.lower_priority_repeat, out);
+        if !garp.lower_priority_delay.is_zero() {
+            self.schedule(now + garp.lower_priority_delay, garp.lower_priority_repeat);
+        }
+    }
+
+    /// Addresses that a reload added.
+    pub(super) fn added(
+        &mut self,
+        now: Instant,
+        router: &VirtualRouter,
+        addresses: &[VirtualAddress],
+        out: &mut Actions,
+    ) {
+        self.burst(now, router, addresses, router.garp.repeat, out);
+        if !router.garp.delay.is_zero() {
+            self.schedule(now + router.garp.delay, router.garp.repeat);
+        }
+    }
+
+    /// Addresses that a reload took away.
+    pub(super) fn removed(&mut self, addresses: &[VirtualAddress]) {
+        self.queue.retain(|waiting| !addresses.contains(waiting));
+    }
+
+    /// The refresh setting may have changed.
+    pub(super) fn reconfigured(&mut self, now: Instant, router: &VirtualRouter) {
+        let refresh = router.garp.refresh;
+        self.refresh_at = match self.refresh_at {
+            _ if refresh.is_zero() => None,
+            Some(at) => Some(at.min(now + refresh)),
+            None => Some(now + refresh),
+        };
+    }
+
+    /// Does what has come due.
+    pub(super) fn catch_up(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        let due = self.bursts.iter().filter(|(at, _)| *at <= now).map(|(_, repeat)| *repeat);
+        // Several that are due at once (the timer was late) are one.
+        if let Some(repeat) = due.max() {
+            self.bursts.retain(|(at, _)| *at > now);
+            self.burst(now, router, &router.addresses, repeat, out);
+        }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh_at = Some(now + router.garp.refresh);
+            self.burst(now, router, &router.addresses, router.garp.refresh_repeat, out);
+        }
+        self.drain(now, router, out);
+    }
+
+    fn schedule(&mut self, at: Instant, repeat: u32) {
+        if self.bursts.len() < MOST_BURSTS {
+            self.bursts.push((at, repeat));
+        }
+    }
+
+    /// All addresses in turn, `repeat` times.
+    fn burst(
+        &mut self,
+        now: Instant,
+        router: &VirtualRouter,
+        addresses: &[VirtualAddress],
+        repeat: u32,
+        out: &mut Actions,
+    ) {
+        for address in addresses {
+            let (name, ip) = (&router.name, address.address);
+            let interface = address.interface.as_ref().unwrap_or(&router.interface);
+            out.push(Action::Log(
+                LogLevel::Debug,
+                format!("({name}) Sending/queueing gratuitous ARPs on {interface} for {ip}"),
+            ));
+        }
+        for address in addresses {
+            // What still waits would only be said twice.
+            self.queue.retain(|waiting| waiting != address);
+        }
+        for _ in 0..repeat {
+            self.queue.extend(addresses.iter().cloned());
+        }
+        self.drain(now, router, out);
+    }
+
+    fn drain(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        let interval = router.garp.interval;
+        while !self.queue.is_empty() && self.next_packet_at.is_none_or(|at| at <= now) {
+            let Some(address) = self.queue.pop_front() else { break };
+            let interface = address.interface.as_ref().unwrap_or(&router.interface);
+            out.push(Action::Log(
+                LogLevel::Debug,
+                format!("Sending gratuitous ARP on {interface} for {}", address.address),
+            ));
+            out.push(Action::Announce(address));
+            self.next_packet_at = Some(now + interval).filter(|_| !interval.is_zero());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What an advert of another node changes.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::{Action, Actions, CountdownSpan, Counter, LogLevel, Machine, OWNER, Received, State};
+use crate::plan::vrrp::Version;
+use crate::vrrp::packet::{Advert, Expected, Reject, examine};
+
+impl Machine {
+    /// A packet came in. One that doesn't count changes nothing but statistics; keepalived lets it
+    /// put off the active router's next advert, which is enough to unseat it.
+    pub(super) fn hear(&mut self, now: Instant, packet: &Received, out: &mut Actions) {
+        if !matches!(self.state, State::Backup | State::Active) {
+            return;
+        }
+        let expected = Expected { router: &self.router, source: self.source() };
+        match examine(packet, expected) {
+            Ok(advert) => {
+                out.push(Action::Count(Counter::AdvertReceived));
+                if advert.priority == 0 {
+                    out.push(Action::Count(Counter::PriorityZeroReceived));
+                }
+                match self.state {
+                    State::Active => self.hear_as_active(now, packet.source, &advert, out),
+                    _ => self.hear_as_backup(now, packet.source, &advert, out),
+                }
+            }
+            Err(reject) => self.refuse(&reject, out),
+        }
+    }
+
+    fn refuse(&self, reject: &Reject, out: &mut Actions) {
+        let Some(counter) = reject.counter() else { return };
+        out.push(Action::Count(counter));
+        let message = reject.message(&self.router);
+        match reject {
+            // keepalived doesn't know yet whose packet it is.
+            Reject::NoHeader { .. } | Reject::Vrid(_) => {
+                out.push(Action::Log(LogLevel::Info, message));
+            }
+            _ => self.info(out, &message),
+        }
+    }
+
+    fn hear_as_backup(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Actions) {
+        if advert.priority == 0 {
+            self.debug(out, "Backup received priority 0 advertisement");
+            self.wait(now, CountdownSpan::Skew);
+            return;
+        }
+        if self.router.preempt && advert.priority < self.priority() {
+            if !self.respects_lower(now, out) {
+                let priority = advert.priority;
+                self.info(
+                    out,
+                    &format!(
+                        "received lower priority ({priority}) advert from {source} - discarding"
+                    ),
+                );
+                return;
+            }
+        } else {
+            self.preempt_at = None;
+        }
+        self.learn_interval(advert, out);
+        self.wait(now, CountdownSpan::Down);
+    }
+
+    /// With `preempt_delay` a lower-priority active router is left alone for that long, counted
+    /// from its first advert.
+    fn respects_lower(&mut self, now: Instant, out: &mut Actions) -> bool {
+        let delay = self.router.preempt_delay;
+        if delay.is_zero() {
+            return false;
+        }
+        if self.preempt_at.is_none() {
+            self.info(out, &format!("start preempt delay ({:.6})", delay.as_secs_f64()));
+        }
+        now < *self.preempt_at.get_or_insert(now + delay)
+    }
+
+    fn learn_interval(&mut self, advert: &Advert, out: &mut Actions) {
+        let (old, new) = (self.waited_interval(), advert.interval);
+        // An interval of 0 would make every node take over at once.
+        if self.router.version == Version::V3 && new != old && !new.is_zero() {
+            self.info(
+                out,
+                &format!(
+                    "advertisement interval updated from {}ms to {}ms by master",
+                    old.as_millis(),
+                    new.as_millis()
+                ),
+            );
+            self.learned_interval = Some(new);
+        }
+    }
+
+    fn hear_as_active(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Actions) {
+        if advert.priority == 0 {
+            self.debug(out, "Master received priority 0 message");
+            self.send_advert(now, out);
+            return;
+        }
+        if advert.priority == OWNER && self.priority() == OWNER {
+            self.log(
+                out,
+                LogLevel::Error,
+                "CONFIGURATION ERROR: local instance and a remote instance are both configured as \
+                 address owner, please fix - reducing local priority",
+            );
+            self.conceded = true;
+        }
+        let (theirs, ours) = (advert.priority, self.priority());
+        if theirs > ours {
+            self.info(
+                out,
+                &format!(
+                    "Master received advert from {source} with higher priority {theirs}, ours {ours}"
+                ),
+            );
+            self.give_way(now, advert, out);
+        } else if theirs == ours && self.source().is_some_and(|own| source > IpAddr::V4(own)) {
+            self.info(
+                out,
+                &format!(
+                    "Master received advert from {source} with same priority {theirs} but higher \
+                     IP address than ours"
+                ),
+            );
+            self.give_way(now, advert, out);
+        } else {
+            self.info(
+                out,
+                &format!(
+                    "Received advert from {source} with lower priority {theirs}, ours {ours}, \
+                     forcing new election"
+                ),
+            );
+            self.send_advert_now(now, out);
+            self.announcer.contested(now, &self.router, out);
+        }
+    }
+
+    fn give_way(&mut self, now: Instant, advert: &Advert, out: &mut Actions) {
+        self.step_back(now, CountdownSpan::Down, out);
+        self.learn_interval(advert, out);
+    }
+}

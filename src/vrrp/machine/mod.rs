@@ -1,0 +1,411 @@
+//! One virtual router on this node as a state machine.
+//!
+//! [`contract`](self) types ([`Event`], [`Action`]) are what it and its shell say to each other.
+//! Timers are data ([`Machine::deadline`]): the shell calls with [`Event::Timeout`] when the
+//! deadline has come, and the next deadline is then later than `now`. Behaviour and words are
+//! those of keepalived 2.2.7 as watched from outside (`fixtures/vrrp` says how), which follows
+//! RFC 3768, section 6.4. Where it is meant to differ, the place says so.
+//!
+//! This file has the states and the ways between them; `election` what an advert changes,
+//! `announcer` the gratuitous ARPs, `reconfigure` a reload. Read [`contract`](Event) next.
+
+mod announcer;
+mod contract;
+mod election;
+mod reconfigure;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+pub use contract::{Action, Counter, Event, LogLevel, Received, State};
+
+use self::announcer::Announcer;
+use super::packet::{Advert, auth_data, auth_type, ipv4};
+use super::track::{Standing, Verdict};
+use crate::plan::vrrp::{InitialState, Version, VirtualRouter};
+
+/// Adverts that a backup misses before it takes over (RFC 3768, 6.1).
+const DOWN_TIMER_ADVERTS: u32 = 3;
+/// keepalived's least `advert_int`; below it a router would do nothing but advertise.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// The address owner's priority.
+const OWNER: u8 = 255;
+
+/// One virtual router. See the module's documentation.
+#[derive(Debug)]
+pub struct Machine {
+    router: VirtualRouter,
+    state: State,
+    started: bool,
+    up: bool,
+    primary: Option<Ipv4Addr>,
+    verdict: Verdict,
+    /// An address owner that met another one goes on with 254.
+    conceded: bool,
+    /// Backup: what it waits for.
+    countdown: Option<Countdown>,
+    /// Backup, version 3: the interval of the active router, which is the one to wait by.
+    learned_interval: Option<Duration>,
+    /// Backup with `preempt_delay`: when a lower-priority active router stops being respected.
+    preempt_at: Option<Instant>,
+    /// Active: when the next advert is due.
+    advert_at: Option<Instant>,
+    announcer: Announcer,
+}
+
+/// Runs from `since`; how long depends on the priority, so a change of that moves the end.
+#[derive(Clone, Copy, Debug)]
+struct Countdown {
+    since: Instant,
+    span: CountdownSpan,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum CountdownSpan {
+    /// `Active_Down_Interval`
+    Down,
+    /// `Skew_Time`: the active router said goodbye.
+    Skew,
+}
+
+/// Things that are to be done, in order.
+type Actions = Vec<Action>;
+
+impl Machine {
+    /// A router that isn't started: tell it its interface, its tracking, and [`Event::Start`].
+    pub fn new(router: VirtualRouter) -> Self {
+        let verdict = Verdict { priority: router.priority, standing: Standing::Fit };
+        Machine {
+            router,
+            state: State::Initialize,
+            started: false,
+            up: false,
+            primary: None,
+            verdict,
+            conceded: false,
+            countdown: None,
+            learned_interval: None,
+            preempt_at: None,
+            advert_at: None,
+            announcer: Announcer::default(),
+        }
+    }
+
+    pub fn router(&self) -> &VirtualRouter {
+        &self.router
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The effective priority: as configured and tracked.
+    pub fn priority(&self) -> u8 {
+        if self.conceded { self.verdict.priority.min(OWNER - 1) } else { self.verdict.priority }
+    }
+
+    /// Where its adverts come from.
+    pub fn source(&self) -> Option<Ipv4Addr> {
+        self.router.source.or(self.primary)
+    }
+
+    /// When to call with [`Event::Timeout`]; `None`: nothing is waited for.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Backup => self.countdown.map(|countdown| self.end_of(countdown)),
+            State::Active => {
+                [self.advert_at, self.announcer.deadline()].into_iter().flatten().min()
+            }
+            State::Initialize | State::Fault => None,
+        }
+    }
+
+    pub fn handle(&mut self, now: Instant, event: Event, out: &mut Actions) {
+        self.notice_oversleeping(now, out);
+        match event {
+            Event::Start => self.start(now, out),
+            Event::Timeout => self.time_out(now, out),
+            Event::Packet(packet) => self.hear(now, &packet, out),
+            Event::Interface { up, primary } => {
+                self.up = up;
+                self.primary = primary;
+                self.settle(now, out);
+            }
+            Event::Tracking(verdict) => self.track(now, verdict, out),
+            Event::AddressLost(address) => self.lose_address(now, &address.address, out),
+            Event::Reconfigure(router) => self.reconfigure(now, *router, out),
+            Event::Shutdown => self.shut_down(out),
+        }
+    }
+
+    /// 3 × interval + skew.
+    fn down_interval(&self) -> Duration {
+        self.waited_interval() * DOWN_TIMER_ADVERTS + self.skew()
+    }
+
+    /// (256 − priority) / 256 seconds; in version 3 of an interval.
+    fn skew(&self) -> Duration {
+        let unit = match self.router.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => self.waited_interval(),
+        };
+        unit * (256 - u32::from(self.priority())) / 256
+    }
+
+    fn waited_interval(&self) -> Duration {
+        self.learned_interval.unwrap_or(self.router.advert_interval).max(SHORTEST_INTERVAL)
+    }
+
+    fn end_of(&self, countdown: Countdown) -> Instant {
+        countdown.since
+            + match countdown.span {
+                CountdownSpan::Down => self.down_interval(),
+                CountdownSpan::Skew => self.skew(),
+            }
+    }
+
+    fn start(&mut self, now: Instant, out: &mut Actions) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        // What a predecessor that died may have left.
+        self.remove_addresses(out);
+        match self.standing() {
+            Standing::Waiting => {}
+            Standing::Faulty => {
+                if !self.up {
+                    let interface = &self.router.interface;
+                    let line = format!("entering FAULT state (interface {interface} down)");
+                    out.push(Action::Log(
+                        LogLevel::Info,
+                        format!("({}): {line}", self.router.name),
+                    ));
+                    self.info(out, "entering FAULT state");
+                }
+                self.transition(State::Fault, out);
+            }
+            Standing::Fit => {
+                if self.priority() == OWNER && self.router.initial == InitialState::Master {
+                    self.become_active(now, out);
+                } else {
+                    self.info(out, "Entering BACKUP STATE (init)");
+                    self.wait(now, CountdownSpan::Down);
+                    self.transition(State::Backup, out);
+                }
+            }
+        }
+    }
+
+    fn time_out(&mut self, now: Instant, out: &mut Actions) {
+        match self.state {
+            State::Backup => {
+                if self.deadline().is_some_and(|deadline| deadline <= now) {
+                    self.become_active(now, out);
+                }
+            }
+            State::Active => {
+                if self.advert_at.is_some_and(|due| due <= now) {
+                    self.send_advert(now, out);
+                }
+                self.announcer.catch_up(now, &self.router, out);
+            }
+            State::Initialize | State::Fault => {}
+        }
+    }
+
+    /// An active router whose timers fire later than a backup waits must suppose that another one
+    /// has taken over: it listens first. keepalived goes on instead, and both hold the addresses.
+    fn notice_oversleeping(&mut self, now: Instant, out: &mut Actions) {
+        let Some(due) = self.advert_at.filter(|_| self.state == State::Active) else { return };
+        let late = now.saturating_duration_since(due);
+        if late < self.down_interval() {
+            return;
+        }
+        self.log(
+            out,
+            LogLevel::Warning,
+            &format!(
+                "timers are {:.3} s late, longer than a backup waits ({:.3} s): listening first",
+                late.as_secs_f64(),
+                self.down_interval().as_secs_f64()
+            ),
+        );
+        self.step_back(now, CountdownSpan::Down, out);
+    }
+
+    fn track(&mut self, now: Instant, verdict: Verdict, out: &mut Actions) {
+        let before = self.priority();
+        self.verdict = verdict;
+        let after = self.priority();
+        if self.started && before != after {
+            self.info(out, &format!("Changing effective priority from {before} to {after}"));
+        }
+        self.settle(now, out);
+    }
+
+    /// Interface and tracking together.
+    fn standing(&self) -> Standing {
+        if !self.up || self.source().is_none() { Standing::Faulty } else { self.verdict.standing }
+    }
+
+    /// Brings the state in line with interface and tracking.
+    fn settle(&mut self, now: Instant, out: &mut Actions) {
+        if !self.started {
+            return;
+        }
+        match (self.state, self.standing()) {
+            (State::Initialize, Standing::Faulty) => self.transition(State::Fault, out),
+            (State::Backup | State::Active, Standing::Faulty) => {
+                self.info(out, "Entering FAULT STATE");
+                self.release(out);
+                self.transition(State::Fault, out);
+            }
+            (State::Initialize | State::Fault, Standing::Fit) => {
+                self.info(out, "Entering BACKUP STATE");
+                self.wait(now, CountdownSpan::Down);
+                self.transition(State::Backup, out);
+            }
+            (State::Fault, Standing::Faulty)
+            | (State::Backup | State::Active, Standing::Fit)
+            | (_, Standing::Waiting) => {}
+        }
+    }
+
+    fn become_active(&mut self, now: Instant, out: &mut Actions) {
+        self.debug(out, "Receive advertisement timeout");
+        self.info(out, "Entering MASTER STATE");
+        out.push(Action::Count(Counter::BecomeMaster));
+        self.countdown = None;
+        self.learned_interval = None;
+        self.preempt_at = None;
+        let from = std::mem::replace(&mut self.state, State::Active);
+        self.send_advert(now, out);
+        self.debug(out, "setting VIPs.");
+        out.push(Action::AddAddresses(self.router.addresses.clone()));
+        self.announcer.begin(now, &self.router, out);
+        out.push(Action::Transition { from, to: State::Active, priority: self.priority() });
+    }
+
+    /// Sends an advert and sets the time of the next one, without drift while in time.
+    fn send_advert(&mut self, now: Instant, out: &mut Actions) {
+        self.send(self.priority(), out);
+        let interval = self.router.advert_interval.max(SHORTEST_INTERVAL);
+        let next = self.advert_at.filter(|due| *due <= now).map(|due| due + interval);
+        self.advert_at = Some(next.filter(|next| *next > now).unwrap_or(now + interval));
+    }
+
+    fn send(&self, priority: u8, out: &mut Actions) {
+        let Some(source) = self.source() else { return };
+        let group = self.router.group;
+        let version2 = self.router.version == Version::V2;
+        let authentication = self.router.authentication.as_ref().filter(|_| version2);
+        let advert = Advert {
+            version: self.router.version,
+            vrid: self.router.vrid,
+            priority,
+            interval: self.router.advert_interval,
+            addresses: self.router.addresses.iter().filter_map(|it| ipv4(it.address)).collect(),
+            auth: auth_type(authentication),
+            auth_data: auth_data(authentication),
+        };
+        out.push(Action::Send {
+            source: IpAddr::V4(source),
+            destination: IpAddr::V4(group),
+            pdu: advert.encode(source, group),
+        });
+        out.push(Action::Count(Counter::AdvertSent));
+    }
+
+    /// From active to backup; what it then waits for is given.
+    fn step_back(&mut self, now: Instant, span: CountdownSpan, out: &mut Actions) {
+        self.info(out, "Entering BACKUP STATE");
+        self.stop_being_active(out);
+        self.wait(now, span);
+        self.transition(State::Backup, out);
+    }
+
+    /// Leaves the active state, if in it, with a goodbye to the others.
+    fn release(&mut self, out: &mut Actions) {
+        if self.state != State::Active {
+            return;
+        }
+        self.say_goodbye(out);
+        self.stop_being_active(out);
+    }
+
+    /// Priority 0: the others needn't wait (RFC 3768, 6.4.3).
+    fn say_goodbye(&self, out: &mut Actions) {
+        self.send(0, out);
+        out.push(Action::Count(Counter::PriorityZeroSent));
+        self.debug(out, "sent 0 priority");
+    }
+
+    fn stop_being_active(&mut self, out: &mut Actions) {
+        self.advert_at = None;
+        self.announcer = Announcer::default();
+        out.push(Action::Count(Counter::ReleaseMaster));
+        self.remove_addresses(out);
+    }
+
+    fn remove_addresses(&self, out: &mut Actions) {
+        self.debug(out, "removing VIPs.");
+        out.push(Action::RemoveAddresses(self.router.addresses.clone()));
+    }
+
+    fn wait(&mut self, now: Instant, span: CountdownSpan) {
+        self.countdown = Some(Countdown { since: now, span });
+    }
+
+    /// Somebody took an address off. keepalived steps back with a goodbye and, when nobody else
+    /// takes over within the skew time, puts all addresses on again.
+    fn lose_address(&mut self, now: Instant, address: &IpAddr, out: &mut Actions) {
+        let Some(lost) = self.router.addresses.iter().find(|it| it.address == *address) else {
+            return;
+        };
+        if self.state != State::Active {
+            return;
+        }
+        let interface = lost.interface.as_ref().unwrap_or(&self.router.interface);
+        out.push(Action::Log(
+            LogLevel::Info,
+            format!("Netlink reflector reports IP {address} removed from {interface}"),
+        ));
+        self.info(out, "Entering BACKUP STATE");
+        self.release(out);
+        self.wait(now, CountdownSpan::Skew);
+        self.transition(State::Backup, out);
+    }
+
+    fn shut_down(&mut self, out: &mut Actions) {
+        if !self.started {
+            return;
+        }
+        self.release(out);
+        self.started = false;
+        self.transition(State::Initialize, out);
+    }
+
+    /// Changes the state and tells so; timers of the old state end.
+    fn transition(&mut self, to: State, out: &mut Actions) {
+        if to != State::Backup {
+            self.countdown = None;
+        }
+        self.preempt_at = None;
+        self.learned_interval = None;
+        let from = std::mem::replace(&mut self.state, to);
+        out.push(Action::Transition { from, to, priority: self.priority() });
+    }
+
+    fn debug(&self, out: &mut Actions, line: &str) {
+        self.log(out, LogLevel::Debug, line);
+    }
+
+    fn info(&self, out: &mut Actions, line: &str) {
+        self.log(out, LogLevel::Info, line);
+    }
+
+    fn log(&self, out: &mut Actions, level: LogLevel, line: &str) {
+        out.push(Action::Log(level, format!("({}) {line}", self.router.name)));
+    }
+}

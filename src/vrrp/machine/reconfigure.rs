@@ -1,0 +1,121 @@
+//! A reload: the same router by a new config.
+
+use std::time::Instant;
+
+use super::{Action, Actions, CountdownSpan, Machine, State};
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::vrrp::track::{Standing, Verdict};
+
+impl Machine {
+    /// State and timers stay; only differences become actions. Another VRID, interface, group or
+    /// version makes it another router on the wire, so the old one says goodbye and the new one
+    /// begins.
+    pub(super) fn reconfigure(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
+        if same_on_the_wire(&self.router, &new) {
+            self.adopt(now, new, out);
+        } else {
+            self.begin_anew(now, new, out);
+        }
+    }
+
+    fn adopt(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
+        let advert_differs = advert_differs(&self.router, &new);
+        let old = std::mem::replace(&mut self.router, new);
+        if self.router.scripts.is_empty() {
+            self.verdict = Verdict { priority: self.router.priority, standing: Standing::Fit };
+        }
+        if old.priority != self.router.priority {
+            self.conceded = false;
+        }
+        if !self.router.preempt || self.router.preempt_delay.is_zero() {
+            self.preempt_at = None;
+        }
+        if self.state == State::Active {
+            self.exchange_addresses(now, &old, advert_differs, out);
+        }
+        self.settle(now, out);
+    }
+
+    fn exchange_addresses(
+        &mut self,
+        now: Instant,
+        old: &VirtualRouter,
+        advert_differs: bool,
+        out: &mut Actions,
+    ) {
+        let only_in = |these: &[VirtualAddress], those: &[VirtualAddress]| -> Vec<_> {
+            these.iter().filter(|it| !those.contains(it)).cloned().collect()
+        };
+        let gone = only_in(&old.addresses, &self.router.addresses);
+        let added = only_in(&self.router.addresses, &old.addresses);
+        for address in &gone {
+            let interface = address.interface.as_ref().unwrap_or(&old.interface);
+            let (ip, prefix) = (address.address, address.prefix);
+            self.info(out, &format!("ip address {ip}/{prefix} dev {interface}, no longer exist"));
+        }
+        if !gone.is_empty() {
+            self.announcer.removed(&gone);
+            out.push(Action::RemoveAddresses(gone));
+        }
+        if advert_differs {
+            self.send_advert_now(now, out);
+        }
+        if !added.is_empty() {
+            self.debug(out, "setting VIPs.");
+            out.push(Action::AddAddresses(added.clone()));
+            self.announcer.added(now, &self.router, &added, out);
+        }
+        self.announcer.reconfigured(now, &self.router);
+    }
+
+    /// Sends an advert out of turn; the next one is due an interval from now.
+    pub(super) fn send_advert_now(&mut self, now: Instant, out: &mut Actions) {
+        self.advert_at = None;
+        self.send_advert(now, out);
+    }
+
+    fn begin_anew(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
+        let was_started = self.started;
+        let from = self.state;
+        self.release(out);
+        let (up, primary, verdict) = (self.up, self.primary, self.verdict);
+        let same_interface = self.router.interface == new.interface;
+        *self = Machine::new(new);
+        if same_interface {
+            (self.up, self.primary) = (up, primary);
+        }
+        if !self.router.scripts.is_empty() {
+            self.verdict = verdict;
+        }
+        if !was_started {
+            return;
+        }
+        self.started = true;
+        // A router that has just let go never begins active, not even as address owner.
+        if self.standing() == Standing::Fit {
+            self.info(out, "Entering BACKUP STATE (init)");
+            self.wait(now, CountdownSpan::Down);
+            self.state = State::Backup;
+        } else {
+            self.state = State::Fault;
+        }
+        if from != self.state {
+            out.push(Action::Transition { from, to: self.state, priority: self.priority() });
+        }
+    }
+}
+
+fn same_on_the_wire(old: &VirtualRouter, new: &VirtualRouter) -> bool {
+    old.vrid == new.vrid
+        && old.interface == new.interface
+        && old.group == new.group
+        && old.version == new.version
+}
+
+fn advert_differs(old: &VirtualRouter, new: &VirtualRouter) -> bool {
+    old.priority != new.priority
+        || old.advert_interval != new.advert_interval
+        || old.authentication != new.authentication
+        || old.source != new.source
+        || old.addresses.iter().map(|it| it.address).ne(new.addresses.iter().map(|it| it.address))
+}
