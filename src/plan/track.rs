@@ -18,7 +18,7 @@ pub struct TrackScript {
     pub check: Check,
     #[serde(with = "seconds")]
     pub interval: Duration,
-    /// `None`: it may take as long as it takes (no `timeout` in the config).
+    /// `None` (no `timeout` in the config): as long as the interval.
     #[serde(with = "seconds::option")]
     pub timeout: Option<Duration>,
     /// `weight`: what `track_script` lines without a weight of their own use; -253..=253.

@@ -75,7 +75,7 @@ impl Machine {
             return false;
         }
         if self.preempt_at.is_none() {
-            self.info(out, &format!("start preempt delay ({:.6})", delay.as_secs_f64()));
+            self.debug(out, &format!("start preempt delay ({:.6})", delay.as_secs_f64()));
         }
         now < *self.preempt_at.get_or_insert(now + delay)
     }

@@ -368,7 +368,7 @@ impl Machine {
         }
         let interface = lost.interface.as_ref().unwrap_or(&self.router.interface);
         out.push(Action::Log(
-            LogLevel::Info,
+            LogLevel::Debug,
             format!("Netlink reflector reports IP {address} removed from {interface}"),
         ));
         self.info(out, "Entering BACKUP STATE");
