@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::task::{Context, Poll};
 
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -204,25 +205,26 @@ impl Monitor {
         Ok(Monitor { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
     }
 
-    /// The next changes, in order. Cancel-safe.
-    pub async fn next(&mut self) -> io::Result<Vec<Change>> {
+    /// The next changes, in order.
+    pub fn poll_next(&mut self, context: &mut Context) -> Poll<io::Result<Vec<Change>>> {
         loop {
-            let mut ready = self.socket.readable().await?;
+            let mut ready = match self.socket.poll_read_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Poll::Pending,
+            };
             let received = ready.try_io(|socket| {
                 recv(socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())
                     .map_err(io::Error::from)
             });
-            match received {
-                Ok(Ok(length)) => {
-                    return Ok(messages(&self.buffer[..length]).filter_map(change).collect());
-                }
+            return Poll::Ready(match received {
+                Ok(Ok(length)) => Ok(messages(&self.buffer[..length]).filter_map(change).collect()),
                 Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    return Ok(vec![Change::Lost]);
+                    Ok(vec![Change::Lost])
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_would_block) => {}
-            }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(Err(error)) => Err(error),
+                Err(_would_block) => continue,
+            });
         }
     }
 }

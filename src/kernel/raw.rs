@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
@@ -43,20 +44,33 @@ impl GroupReceiver {
         Ok(GroupReceiver { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
     }
 
-    /// The next packet whose IP header makes sense. Cancel-safe. An error of the interface (it
-    /// went down) is returned once and clears itself.
-    pub async fn receive(&mut self) -> io::Result<Packet> {
+    /// The next packet whose IP header makes sense. An error of the interface (it went down) is
+    /// returned once and clears itself.
+    pub fn poll_receive(&mut self, context: &mut Context) -> Poll<io::Result<Packet>> {
         loop {
-            let mut ready = self.socket.readable().await?;
+            let mut ready = match self.socket.poll_read_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Poll::Pending,
+            };
             match ready.try_io(|socket| socket.get_ref().read(&mut self.buffer)) {
                 Ok(Ok(length)) => {
                     if let Some(packet) = parse(&self.buffer[..length]) {
-                        return Ok(packet);
+                        return Poll::Ready(Ok(packet));
                     }
                 }
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(error)) => return Err(error),
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
                 Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// A packet that has come in already, whatever the runtime knows of it.
+    pub fn take_waiting(&mut self) -> Option<Packet> {
+        loop {
+            let length = self.socket.get_ref().read(&mut self.buffer).ok()?;
+            if let Some(packet) = parse(&self.buffer[..length]) {
+                return Some(packet);
             }
         }
     }

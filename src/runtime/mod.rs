@@ -12,5 +12,7 @@
 //! [`Control::wait`]: handoff::Control::wait
 //! [`Control::listen`]: handoff::Control::listen
 
+pub mod addresses;
 pub mod handoff;
 pub mod probe;
+pub mod vrrp;

@@ -7,8 +7,10 @@
 pub mod command;
 pub mod tool;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
@@ -101,10 +103,24 @@ struct Worker {
 /// What is known of one check.
 #[derive(Default)]
 struct Watched {
-    /// Process group of the run that is going on, with the task that waits for it.
-    running: Option<(i32, AbortHandle)>,
+    running: Option<Running>,
     /// Processes found last, by pid and start.
     processes: HashMap<(i32, u64), Guard>,
+}
+
+/// A run that may still be going on.
+struct Running {
+    group: i32,
+    /// A run that was told to end takes what it started with it.
+    signalled: Rc<Cell<bool>>,
+    task: AbortHandle,
+}
+
+impl Running {
+    fn signal(&self, signal: i32) {
+        self.signalled.set(true);
+        signal_group(self.group, signal);
+    }
 }
 
 /// Ends a task when dropped.
@@ -126,14 +142,13 @@ impl Worker {
             match order {
                 Order::Run { check, what, user } => self.run(check, &what, user.as_ref()),
                 Order::Signal { check, signal } => {
-                    if let Some((group, _)) = self.running(check) {
-                        signal_group(*group, signal);
+                    if let Some(running) = self.running(check) {
+                        running.signal(signal);
                     }
                 }
                 Order::Forget { check } => {
-                    if let Some((group, task)) = self.running(check) {
-                        task.abort();
-                        signal_group(*group, libc::SIGKILL);
+                    if let Some(running) = self.running(check) {
+                        running.signal(libc::SIGKILL);
                     }
                     self.checks.remove(&check);
                 }
@@ -142,17 +157,17 @@ impl Worker {
         }
         // The role ends: a check that hangs must not outlive it.
         for watched in self.checks.values() {
-            if let Some((group, task)) = &watched.running
-                && !task.is_finished()
+            if let Some(running) = &watched.running
+                && !running.task.is_finished()
             {
-                signal_group(*group, libc::SIGKILL);
+                running.signal(libc::SIGKILL);
             }
         }
     }
 
     /// The run that goes on now, if any.
-    fn running(&self, check: CheckKey) -> Option<&(i32, AbortHandle)> {
-        self.checks.get(&check)?.running.as_ref().filter(|(_, task)| !task.is_finished())
+    fn running(&self, check: CheckKey) -> Option<&Running> {
+        self.checks.get(&check)?.running.as_ref().filter(|running| !running.task.is_finished())
     }
 
     fn run(&mut self, check: CheckKey, what: &Check, user: Option<&RunAs>) {
@@ -177,11 +192,18 @@ impl Worker {
         };
         let group = script.group();
         let findings = self.findings.clone();
+        let signalled = Rc::new(Cell::new(false));
+        let was_signalled = signalled.clone();
         let task = spawn_local(async move {
             let ending = script.ended().await.unwrap_or(Ending::Exited(1));
+            if was_signalled.get() {
+                signal_group(group, libc::SIGKILL);
+            }
             let _ = findings.send(Finding::Ended { check, ending });
         });
-        self.checks.entry(check).or_default().running = Some((group, task.abort_handle()));
+        let watched = self.checks.entry(check).or_default();
+        watched.running = Some(Running { group, signalled, task: task.abort_handle() });
+        watched.processes.clear();
     }
 
     /// From now on watches exactly these processes for the check.

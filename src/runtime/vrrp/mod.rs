@@ -1,0 +1,50 @@
+//! The vrrp role: joins the pure machines to the network, the scripts and the supervisor.
+//!
+//! One thread, one loop, one deadline: the least of all machines'. Nothing that may wait is on it;
+//! scripts and notifications are with the [`probe`](super::probe). Read [`role`](self) (the loop)
+//! next, then [`network`] and [`scripts`].
+
+mod network;
+mod role;
+mod router;
+mod scripts;
+
+use std::process::ExitCode;
+
+use super::handoff::{Control, Instruction, Report};
+use crate::plan::VrrpPlan;
+use role::Role;
+
+/// keepalived's: what scripts create is for their owner only.
+const UMASK: u32 = 0o177;
+
+/// Runs the role until the supervisor (or its end, or a signal) says so; addresses are off then.
+pub fn run(control: Control) -> ExitCode {
+    let plan = match control.wait::<VrrpPlan>() {
+        Ok(Some(Instruction::Start(assignment))) => assignment.plan,
+        // Told to end, or left alone, before it began.
+        Ok(_) => return ExitCode::SUCCESS,
+        Err(error) => return fail(&control, format!("no plan: {error}")),
+    };
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(UMASK));
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&control, format!("no runtime: {error}")),
+    };
+    runtime.block_on(async {
+        match Role::start(control.clone(), plan) {
+            Ok(role) => {
+                role.run().await;
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&control, format!("cannot start: {error}")),
+        }
+    })
+}
+
+fn fail(control: &Control, message: String) -> ExitCode {
+    tracing::error!("VRRP: {message}");
+    // If nobody listens, the exit code has to do.
+    let _ = control.report(&Report::Failed { message });
+    ExitCode::FAILURE
+}

@@ -1,0 +1,108 @@
+//! One virtual router with what the shell keeps of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::plan::vrrp::{NotifyScript, VirtualRouter};
+use crate::vrrp::machine::{Counter, Machine, State};
+use crate::vrrp::track::Verdict;
+
+/// Lines about bad packets that are written in a row; after them, one a second.
+const BURST: u32 = 20;
+const REFILL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Router {
+    pub(super) machine: Machine,
+    /// What its machine was told last of its scripts.
+    pub(super) verdict: Option<Verdict>,
+    pub(super) counters: BTreeMap<Counter, u64>,
+    /// For what others can cause: their packets, and an interface that refuses ours.
+    pub(super) valve: Valve,
+}
+
+impl Router {
+    pub(super) fn new(config: VirtualRouter, now: Instant) -> Self {
+        Router {
+            machine: Machine::new(config),
+            verdict: None,
+            counters: BTreeMap::new(),
+            valve: Valve::new(now),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.machine.router().name
+    }
+
+    pub(super) fn count(&mut self, counter: Counter) {
+        *self.counters.entry(counter).or_default() += 1;
+    }
+
+    /// The commands for a change of state, in the order in which they are started.
+    pub(super) fn notifications(&self, to: State, priority: u8) -> Vec<NotifyScript> {
+        let router = self.machine.router();
+        let notify = &router.notify;
+        let (script, word) = match to {
+            State::Active => (&notify.master, "MASTER"),
+            State::Backup => (&notify.backup, "BACKUP"),
+            State::Fault => (&notify.fault, "FAULT"),
+            State::Initialize => (&notify.stop, "STOP"),
+        };
+        let any = notify.any.clone().map(|mut any| {
+            let arguments = ["INSTANCE", &router.name, word, &priority.to_string()];
+            any.argv.extend(arguments.map(str::to_owned));
+            any
+        });
+        script.clone().into_iter().chain(any).collect()
+    }
+}
+
+/// Lets so many log lines through that a flood of packets doesn't become a flood of lines.
+#[derive(Debug)]
+pub(super) struct Valve {
+    left: u32,
+    refilled: Instant,
+    held_back: u64,
+}
+
+impl Valve {
+    pub(super) fn new(now: Instant) -> Self {
+        Valve { left: BURST, refilled: now, held_back: 0 }
+    }
+
+    /// May a line be written now? `Some(n)`: yes, and `n` were not since the last one.
+    pub(super) fn pass(&mut self, now: Instant) -> Option<u64> {
+        let seconds = now.saturating_duration_since(self.refilled).as_secs();
+        if seconds > 0 {
+            self.left = self.left.saturating_add(seconds.min(u64::from(BURST)) as u32).min(BURST);
+            self.refilled += REFILL * seconds.min(u64::from(u32::MAX)) as u32;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(std::mem::take(&mut self.held_back))
+            }
+            None => {
+                self.held_back += 1;
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_becomes_a_trickle_and_says_how_much_is_missing() {
+        let begin = Instant::now();
+        let mut valve = Valve::new(begin);
+        let passed = (0..1000).filter(|_| valve.pass(begin).is_some()).count();
+        assert_eq!(passed, 20);
+        assert_eq!(valve.pass(begin + Duration::from_millis(1500)), Some(980));
+        assert_eq!(valve.pass(begin + Duration::from_millis(1600)), None);
+        assert_eq!(valve.pass(begin + Duration::from_secs(100)), Some(1));
+    }
+}

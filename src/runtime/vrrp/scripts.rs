@@ -1,0 +1,123 @@
+//! The track scripts' machines, joined to the probe.
+
+use std::time::Instant;
+
+use crate::plan::VrrpPlan;
+use crate::plan::track::ScriptId;
+use crate::plan::vrrp::VirtualRouter;
+use crate::runtime::probe::command::Ending;
+use crate::runtime::probe::{CheckKey, Finding, Probe};
+use crate::vrrp::script::{Action, Event, Outcome, Script};
+use crate::vrrp::track::{ScriptStatus, Verdict, weigh};
+
+use super::role::log;
+
+/// All scripts of the plan, in its order.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    scripts: Vec<Tracked>,
+    keys: CheckKey,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    /// What the probe knows it by.
+    key: CheckKey,
+    machine: Script,
+}
+
+impl Scripts {
+    /// By a new plan: scripts of the same name go on. Those that no router tracks don't run.
+    pub(super) fn replace(&mut self, now: Instant, plan: &VrrpPlan, probe: &Probe) {
+        let mut before = std::mem::take(&mut self.scripts);
+        for (id, script) in plan.scripts.iter().enumerate() {
+            let known = before.iter().position(|it| it.machine.plan().name == script.name);
+            let tracked = match known {
+                Some(at) => before.swap_remove(at),
+                None => {
+                    self.keys += 1;
+                    Tracked { key: self.keys, machine: Script::new(script.clone()) }
+                }
+            };
+            self.scripts.push(tracked);
+            let at = self.scripts.len() - 1;
+            if known.is_some() && self.scripts[at].machine.plan() != script {
+                self.tell(now, at, Event::Reconfigure(Box::new(script.clone())), probe);
+            }
+            let mut lines = plan.routers.iter().flat_map(|router| &router.scripts);
+            let event = if lines.any(|line| line.script == ScriptId(id)) {
+                Event::Start
+            } else {
+                Event::Stop
+            };
+            self.tell(now, at, event, probe);
+        }
+        let kept = self.scripts.len();
+        self.scripts.append(&mut before);
+        for at in kept..self.scripts.len() {
+            self.tell(now, at, Event::Stop, probe);
+            probe.forget(self.scripts[at].key);
+        }
+        self.scripts.truncate(kept);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.scripts.iter().filter_map(|it| it.machine.deadline()).min()
+    }
+
+    /// Serves the timers whose time has come.
+    pub(super) fn time_out(&mut self, now: Instant, probe: &Probe) {
+        for at in 0..self.scripts.len() {
+            if self.scripts[at].machine.deadline().is_some_and(|deadline| deadline <= now) {
+                self.tell(now, at, Event::Timeout, probe);
+            }
+        }
+    }
+
+    /// What the probe has found out.
+    pub(super) fn hear(&mut self, now: Instant, finding: Finding, probe: &Probe) {
+        let (key, event) = match finding {
+            Finding::Ended { check, ending } => {
+                let outcome = match ending {
+                    Ending::Exited(code) => Outcome::Exited(code),
+                    Ending::Signaled(signal) => Outcome::Signalled(signal),
+                };
+                (check, Event::Ended(outcome))
+            }
+            Finding::NotStarted { check, message } => {
+                (check, Event::Ended(Outcome::NotStarted(message)))
+            }
+            Finding::ProcessGone { check } => (check, Event::ProcessGone),
+        };
+        // A script that a reload has removed may still have something to say.
+        if let Some(at) = self.scripts.iter().position(|it| it.key == key) {
+            self.tell(now, at, event, probe);
+        }
+    }
+
+    /// What the scripts make of a router now.
+    pub(super) fn weigh(&self, router: &VirtualRouter) -> Verdict {
+        weigh(router, |script| {
+            self.scripts.get(script.0).map_or(ScriptStatus::Unknown, |it| it.machine.status())
+        })
+    }
+
+    fn tell(&mut self, now: Instant, at: usize, event: Event, probe: &Probe) {
+        let Tracked { key, machine } = &mut self.scripts[at];
+        let mut actions = Vec::new();
+        machine.handle(now, event, &mut actions);
+        for action in actions {
+            match action {
+                Action::Run => {
+                    let plan = machine.plan();
+                    probe.run(*key, &plan.check, plan.user.as_ref());
+                }
+                Action::Terminate => probe.signal(*key, libc::SIGTERM),
+                Action::Kill => probe.signal(*key, libc::SIGKILL),
+                // Whoever told this machine something weighs the routers afterwards.
+                Action::Status(_) => {}
+                Action::Log(level, line) => log(level, &line),
+            }
+        }
+    }
+}
