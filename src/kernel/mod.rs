@@ -6,8 +6,10 @@
 
 pub mod arp;
 pub mod channel;
+pub mod local_time;
 pub mod netlink;
 pub mod proc;
 pub mod process;
 pub mod raw;
 pub mod ready;
+pub mod tcp;

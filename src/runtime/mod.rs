@@ -6,7 +6,8 @@
 //! was told to (or its own pid got TERM or QUIT), and with failure when it can't run. When the
 //! channel ends, the supervisor is gone and the role ends in an orderly way by itself.
 //!
-//! [`handoff`] is what supervisor and roles say to each other. Read it next.
+//! [`handoff`] is what supervisor and roles say to each other, [`stream`] the role that proxies.
+//! Read [`handoff`] next.
 //!
 //! [`Instruction::Start`]: handoff::Instruction::Start
 //! [`Control::wait`]: handoff::Control::wait
@@ -15,4 +16,5 @@
 pub mod addresses;
 pub mod handoff;
 pub mod probe;
+pub mod stream;
 pub mod vrrp;

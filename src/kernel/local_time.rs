@@ -1,0 +1,52 @@
+//! The time of day as people of this host write it, for log lines.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Prints as `2026/11/22 23:14:35`, nginx's layout.
+#[derive(Clone, Copy)]
+pub struct LocalTime(libc::tm);
+
+impl LocalTime {
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::at(since.as_secs() as libc::time_t)
+    }
+
+    /// `seconds` since 1970 in UTC.
+    fn at(seconds: libc::time_t) -> Self {
+        // SAFETY: all zeros is a valid `tm` (numbers, and a zone name that may be null).
+        let mut broken_down: libc::tm = unsafe { std::mem::zeroed() };
+        // SAFETY: both pointers are to live values of the right types. localtime_r reads TZ, which
+        // nothing in this package changes while it runs.
+        unsafe { libc::localtime_r(&seconds, &mut broken_down) };
+        Self(broken_down)
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tm = &self.0;
+        let (year, month) = (tm.tm_year + 1900, tm.tm_mon + 1);
+        write!(f, "{year:04}/{month:02}/{:02} ", tm.tm_mday)?;
+        write!(f, "{:02}:{:02}:{:02}", tm.tm_hour, tm.tm_min, tm.tm_sec)
+    }
+}
+
+impl fmt::Debug for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_the_layout_of_a_log() {
+        let text = LocalTime::at(1_795_000_000).to_string();
+        assert_eq!(text.len(), "2026/11/22 23:14:35".len());
+        assert!(text.starts_with("2026/11/1"), "{text}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The stream role: workers that accept connections on the sockets they are handed, find a peer
+//! for each and move bytes.
+//!
+//! [`run`] is the process; [`Stream`] is what it does, to its caller. A [`worker`] is a thread; its [`engine`] holds the
+//! sessions and does what the pure machines of [`crate::proxy`] say; [`relay`] moves the bytes.
+//! Read [`engine`] next.
+
+mod counters;
+mod engine;
+mod log;
+mod relay;
+mod role;
+mod service;
+mod session;
+mod timers;
+mod worker;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+pub use counters::Counters;
+pub use role::run;
+
+use crate::kernel::process::allow_descriptors;
+use crate::plan::StreamPlan;
+use log::Logbook;
+use service::Generation;
+use worker::{Order, Worker};
+
+/// How long a reload waits for workers that have a lot to do.
+const SWITCH: Duration = Duration::from_secs(1);
+
+/// A running stream role.
+#[derive(Debug)]
+pub struct Stream {
+    generation: Arc<Generation>,
+    logbook: Logbook,
+    workers: Vec<Worker>,
+    /// Workers of which a reload had one too many; they finish their sessions.
+    retired: Vec<Worker>,
+    counters: Arc<Counters>,
+    /// Given to every worker; when all are gone, `ended` hears it.
+    alive: Option<mpsc::Sender<()>>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Stream {
+    /// Starts the workers; when this returns, they accept. The sockets are those of
+    /// `plan.listeners`, in that order, bound and listening. Sets `worker_rlimit_nofile`.
+    ///
+    /// # Errors
+    /// A log file that can't be opened, descriptors that don't fit the plan, or a kernel that
+    /// refuses threads or descriptors.
+    pub fn start(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
+        let mut logbook = Logbook::default();
+        let generation = Arc::new(Generation::build(plan, sockets, &mut logbook, None)?);
+        limit_descriptors(&generation);
+        let (alive, ended) = mpsc::channel(1);
+        let mut stream = Self {
+            generation,
+            logbook,
+            workers: Vec::new(),
+            retired: Vec::new(),
+            counters: Arc::default(),
+            alive: Some(alive),
+            ended,
+        };
+        stream.staff()?;
+        Ok(stream)
+    }
+
+    /// Serves another plan: new sessions go by it, running ones keep what they have until they end
+    /// or the old plan's `worker_shutdown_timeout` has passed. Connections waiting at a socket that
+    /// is in both plans wait on; those at one that is gone are accepted under the old plan first.
+    ///
+    /// # Errors
+    /// As [`Stream::start`]; the old plan then runs on.
+    pub fn reload(&mut self, plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<()> {
+        let old = Some(&*self.generation);
+        let generation = Arc::new(Generation::build(plan, sockets, &mut self.logbook, old)?);
+        limit_descriptors(&generation);
+        let wanted = generation.workers();
+        self.generation = generation;
+        let closed = Arc::new(self.generation.closed());
+        for worker in self.workers.drain(wanted.min(self.workers.len())..) {
+            worker.order(Order::Quit(Arc::clone(&closed)));
+            self.retired.push(worker);
+        }
+        let (done, all_done) = std::sync::mpsc::channel();
+        for worker in &self.workers {
+            worker.order(Order::Switch(Arc::clone(&self.generation), done.clone()));
+        }
+        drop(done);
+        // Whoever asked may close the sockets that are gone as soon as this returns.
+        let _ = all_done.recv_timeout(SWITCH);
+        self.logbook.tidy();
+        self.staff()
+    }
+
+    /// Starts the workers that are missing.
+    fn staff(&mut self) -> io::Result<()> {
+        while self.workers.len() < self.generation.workers() {
+            let Some(alive) = self.alive.clone() else { break };
+            let (generation, counters) = (Arc::clone(&self.generation), Arc::clone(&self.counters));
+            self.workers.push(Worker::spawn(generation, counters, alive)?);
+        }
+        Ok(())
+    }
+
+    /// Opens the log files anew.
+    pub fn reopen(&self) {
+        self.logbook.reopen();
+    }
+
+    /// Accepts no more and lets the sessions finish; `worker_shutdown_timeout` bounds that.
+    pub fn quit(&mut self) {
+        self.generation = Arc::new(self.generation.closed());
+        let closed = Arc::clone(&self.generation);
+        self.end(|| Order::Quit(Arc::clone(&closed)));
+    }
+
+    /// Closes everything now.
+    pub fn stop(&mut self) {
+        self.end(|| Order::Stop);
+    }
+
+    fn end(&mut self, order: impl Fn() -> Order) {
+        self.alive = None;
+        for worker in self.workers.iter().chain(&self.retired) {
+            worker.order(order());
+        }
+    }
+
+    /// Waits until every worker has ended, which takes a [`Stream::quit`] or [`Stream::stop`].
+    /// On any tokio runtime; may be dropped and called again.
+    pub async fn ended(&mut self) {
+        let _ = self.ended.recv().await;
+    }
+
+    /// The same for a thread without tokio.
+    pub fn join(mut self) {
+        for worker in self.workers.iter_mut().chain(&mut self.retired) {
+            worker.join();
+        }
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Drop for Stream {
+    /// Nobody is left to tell the workers anything.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// `worker_rlimit_nofile`. As in nginx, a limit that can't be had costs a line in the log.
+fn limit_descriptors(generation: &Generation) {
+    let Some(limit) = generation.process.rlimit_nofile else { return };
+    if let Err(error) = allow_descriptors(limit) {
+        let error = crate::proxy::message::Errno(&error);
+        let text = format_args!("setrlimit(RLIMIT_NOFILE, {limit}) failed {error}");
+        generation.log.write(crate::plan::process::LogLevel::Alert, None, text);
+    }
+}

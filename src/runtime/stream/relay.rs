@@ -1,0 +1,164 @@
+//! Moves bytes between the two sockets of a session.
+//!
+//! A session owns no buffer: what is read into the worker's scratch space is written to the other
+//! side at once. Only what that side doesn't take is kept, at most `proxy_buffer_size` bytes each
+//! way, and nothing more is read from this side until it is gone.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::epoll::EpollFlags;
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use crate::proxy::session::{Relay, Side};
+
+/// How often one session may read before others get their turn.
+const ROUNDS: usize = 8;
+
+/// What is known about a socket without asking it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// Its end, or an error, is waiting behind what can be read.
+    ending: bool,
+}
+
+impl Readiness {
+    /// Try first, wait later.
+    pub(super) const UNKNOWN: Self = Self { readable: true, writable: true, ending: false };
+
+    pub(super) fn learn(&mut self, events: EpollFlags) {
+        let ending = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
+        self.ending |= events.intersects(ending);
+        self.readable |= self.ending || events.contains(EpollFlags::EPOLLIN);
+        self.writable |= events.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR);
+    }
+}
+
+/// The moving part of a session.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) relay: Relay,
+    pub(super) ready: [Readiness; 2],
+    /// By the side it came from.
+    unsent: [Option<Box<Unsent>>; 2],
+}
+
+#[derive(Debug)]
+struct Unsent {
+    bytes: Box<[u8]>,
+    sent: usize,
+}
+
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// Bytes went somewhere, or a stream ended.
+    pub(super) any: bool,
+    /// There is more to do, but others come first.
+    pub(super) more: bool,
+    /// Reading from this side failed, which ended its stream.
+    pub(super) unreadable: Option<(Side, io::Error)>,
+    /// Sending to this side failed, which ends the session.
+    pub(super) unwritable: Option<(Side, io::Error)>,
+}
+
+impl Flow {
+    pub(super) fn new(half_close: bool, ready: [Readiness; 2]) -> Self {
+        Self { relay: Relay::new(half_close), ready, unsent: [None, None] }
+    }
+
+    /// Moves what can be moved now. `scratch` has the size of the largest read.
+    pub(super) fn run(&mut self, sockets: [&OwnedFd; 2], scratch: &mut [u8]) -> Moved {
+        let mut moved = Moved::default();
+        for _ in 0..ROUNDS {
+            let mut again = false;
+            for from in Side::BOTH {
+                again |= self.step(from, sockets, scratch, &mut moved);
+                if moved.unwritable.is_some() {
+                    return moved;
+                }
+            }
+            if !again {
+                return moved;
+            }
+            moved.any = true;
+        }
+        moved.more = true;
+        moved
+    }
+
+    /// One read and one write in one direction. Returns whether it may pay to come again.
+    fn step(
+        &mut self,
+        from: Side,
+        sockets: [&OwnedFd; 2],
+        scratch: &mut [u8],
+        moved: &mut Moved,
+    ) -> bool {
+        let to = from.other();
+        if let Some(mut unsent) = self.unsent[from as usize].take() {
+            let sent = self.send(to, sockets, &unsent.bytes[unsent.sent..], moved);
+            unsent.sent += sent;
+            if unsent.sent < unsent.bytes.len() {
+                self.unsent[from as usize] = Some(unsent);
+                moved.any |= sent > 0;
+                return false;
+            }
+            return true;
+        }
+        if self.relay.ended(from) || !self.ready[from as usize].readable {
+            return false;
+        }
+        match recv(sockets[from as usize].as_raw_fd(), scratch, MsgFlags::empty()) {
+            Ok(0) => {
+                self.relay.end(from);
+                true
+            }
+            Ok(received) => {
+                self.relay.received(from, received);
+                let ready = &mut self.ready[from as usize];
+                // A short read has emptied the socket: what comes later makes an event.
+                ready.readable = received == scratch.len() || ready.ending;
+                let sent = self.send(to, sockets, &scratch[..received], moved);
+                if sent < received {
+                    let bytes = scratch[sent..received].into();
+                    self.unsent[from as usize] = Some(Box::new(Unsent { bytes, sent: 0 }));
+                }
+                moved.any = true;
+                self.ready[from as usize].readable && sent == received
+            }
+            Err(Errno::EAGAIN) => {
+                self.ready[from as usize].readable = false;
+                false
+            }
+            Err(Errno::EINTR) => true,
+            Err(error) => {
+                moved.unreadable = Some((from, error.into()));
+                self.relay.end(from);
+                true
+            }
+        }
+    }
+
+    /// Sends what the socket takes; returns how many bytes that was.
+    fn send(&mut self, to: Side, sockets: [&OwnedFd; 2], bytes: &[u8], moved: &mut Moved) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() && self.ready[to as usize].writable {
+            let socket = sockets[to as usize].as_raw_fd();
+            match send(socket, &bytes[sent..], MsgFlags::MSG_NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::EAGAIN) => self.ready[to as usize].writable = false,
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    moved.unwritable = Some((to, error.into()));
+                    break;
+                }
+            }
+        }
+        self.relay.sent(to, sent);
+        sent
+    }
+}

@@ -1,0 +1,148 @@
+//! What the workers of one generation serve: doors (listening sockets), the entrance behind each
+//! (a server with its log), and the pools (upstreams with their balancers) they lead to.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use socket2::{SockAddr, SockRef};
+
+use super::log::{Log, Logbook};
+use crate::plan::StreamPlan;
+use crate::plan::process::StreamProcess;
+use crate::plan::stream::{Address, Listener, Server, Upstream};
+use crate::proxy::balancer::Balancer;
+
+/// A plan with its sockets and state. Workers share it; a reload makes the next one.
+#[derive(Debug)]
+pub(super) struct Generation {
+    /// Counts up from 0.
+    pub(super) number: u32,
+    pub(super) process: StreamProcess,
+    pub(super) doors: Vec<Door>,
+    pub(super) pools: Vec<Arc<Pool>>,
+    pub(super) log: Log,
+}
+
+/// A listening socket and what lies behind it.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) address: Address,
+    pub(super) socket: OwnedFd,
+    pub(super) entrance: Arc<Entrance>,
+}
+
+/// What a session needs to know about where it came in. Sessions keep it for their life, the
+/// socket they don't: it can close while they go on.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    /// The listening address, as logs have it.
+    pub(super) name: String,
+    pub(super) server: Server,
+    pub(super) pool: Arc<Pool>,
+    pub(super) log: Log,
+}
+
+/// An upstream with the state of its balancer, which all workers share.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) upstream: Upstream,
+    /// Of the peers, in their order, as the kernel wants them.
+    pub(super) addresses: Vec<SockAddr>,
+    balancer: Mutex<Balancer>,
+}
+
+impl Generation {
+    /// # Errors
+    /// A log file that can't be opened, a peer's address that can't be connected to, or
+    /// descriptors that don't fit the plan. Nothing has changed then.
+    pub(super) fn build(
+        plan: StreamPlan,
+        sockets: Vec<OwnedFd>,
+        logbook: &mut Logbook,
+        old: Option<&Self>,
+    ) -> io::Result<Self> {
+        if sockets.len() != plan.listeners.len() {
+            let (got, want) = (sockets.len(), plan.listeners.len());
+            return Err(io::Error::other(format!("{got} listening sockets for {want} listeners")));
+        }
+        let pools: Vec<Arc<Pool>> = plan
+            .upstreams
+            .into_iter()
+            .map(|upstream| Pool::build(upstream, old))
+            .collect::<io::Result<_>>()?;
+        let log = logbook.open(&plan.process.error_logs)?;
+        let mut doors = Vec::with_capacity(sockets.len());
+        for (listener, socket) in plan.listeners.into_iter().zip(sockets) {
+            let server = plan.servers[listener.server.0].clone();
+            prepare(&socket, &listener, &server)?;
+            let log = match &server.error_logs[..] {
+                [] => log.clone(),
+                logs => logbook.open(logs)?,
+            };
+            let pool = Arc::clone(&pools[server.upstream.0]);
+            let name = listener.address.to_string();
+            let entrance = Arc::new(Entrance { name, server, pool, log });
+            doors.push(Door { address: listener.address, socket, entrance });
+        }
+        let number = old.map_or(0, |old| old.number + 1);
+        Ok(Self { number, process: plan.process, doors, pools, log })
+    }
+
+    /// The same without its listening sockets, for workers that are to finish: a socket that
+    /// nobody accepts from must not stay open.
+    pub(super) fn closed(&self) -> Self {
+        Self {
+            number: self.number,
+            process: self.process.clone(),
+            doors: Vec::new(),
+            pools: self.pools.clone(),
+            log: self.log.clone(),
+        }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        match self.process.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+}
+
+/// Sets what accepted sockets inherit from the listening one.
+fn prepare(socket: &OwnedFd, listener: &Listener, server: &Server) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
+    fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    if let Address::Tcp(_) = listener.address {
+        SockRef::from(socket).set_tcp_nodelay(server.tcp_nodelay)?;
+    }
+    Ok(())
+}
+
+impl Pool {
+    /// An upstream that is configured as before keeps its state whole; of a changed one, the peers
+    /// that stayed keep theirs.
+    fn build(upstream: Upstream, old: Option<&Generation>) -> io::Result<Arc<Self>> {
+        let mut known = old.iter().flat_map(|old| &old.pools);
+        let known = known.find(|pool| pool.upstream.name == upstream.name);
+        if let Some(known) = known.filter(|known| known.upstream == upstream) {
+            return Ok(Arc::clone(known));
+        }
+        let mut balancer = Balancer::new(&upstream);
+        if let Some(known) = known {
+            balancer.inherit(&known.balancer());
+        }
+        let addresses = upstream.peers.iter().map(|peer| match &peer.address {
+            Address::Tcp(address) => Ok(SockAddr::from(*address)),
+            Address::Unix(path) => SockAddr::unix(path),
+        });
+        let addresses = addresses.collect::<io::Result<_>>()?;
+        Ok(Arc::new(Self { upstream, addresses, balancer: Mutex::new(balancer) }))
+    }
+
+    pub(super) fn balancer(&self) -> MutexGuard<'_, Balancer> {
+        // Its state is plain numbers: whole after any panic.
+        self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

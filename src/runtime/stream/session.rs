@@ -1,0 +1,134 @@
+//! One session as a worker holds it, and the table of them.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::relay::Flow;
+use super::service::Entrance;
+use super::timers::Tick;
+use crate::proxy::balancer::Lease;
+use crate::proxy::message::{Client, Context, Doing, Traffic};
+use crate::proxy::session::Dialing;
+
+/// A client's connection with what became of it.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What its log lines begin with.
+    pub(super) number: u64,
+    pub(super) client: OwnedFd,
+    pub(super) from: Client,
+    pub(super) entrance: Arc<Entrance>,
+    /// Number of the generation it came in by.
+    pub(super) generation: u32,
+    pub(super) upstream: Option<OwnedFd>,
+    /// The peer it uses.
+    pub(super) lease: Option<Lease>,
+    pub(super) phase: Phase,
+    /// When it has been idle, or dialing, for too long.
+    pub(super) deadline: Tick,
+    /// Its entry in the timers: never later than `deadline`.
+    pub(super) timer: Tick,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Dialing(Box<Dialing>),
+    Relaying(Flow),
+    /// Between two phases.
+    Turning,
+}
+
+impl Session {
+    /// What the log says about it while it is `doing` something.
+    pub(super) fn context(&self, doing: Doing) -> Context<'_> {
+        let pool = &self.entrance.pool;
+        let upstream = match &self.lease {
+            Some(lease) => &pool.upstream.peers[lease.peer()].name,
+            None => &pool.upstream.name,
+        };
+        let traffic = self.traffic();
+        Context { doing, client: self.from, server: &self.entrance.name, upstream, traffic }
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        match &self.phase {
+            Phase::Relaying(flow) => Traffic::from(&flow.relay),
+            Phase::Dialing(_) | Phase::Turning => Traffic::default(),
+        }
+    }
+}
+
+/// A session's place in its worker's table. The turn tells a place's tenants apart, so that an
+/// event which is late finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) place: u32,
+    pub(super) turn: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place {
+    turn: u32,
+    session: Option<Session>,
+}
+
+impl Sessions {
+    pub(super) fn insert(&mut self, session: Session) -> Key {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place { turn: 0, session: None });
+            self.places.len() as u32 - 1
+        });
+        let slot = &mut self.places[place as usize];
+        slot.session = Some(session);
+        Key { place, turn: slot.turn }
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Session> {
+        self.at(key)?;
+        let slot = &mut self.places[key.place as usize];
+        slot.turn = slot.turn.wrapping_add(1) & Key::TURNS;
+        self.free.push(key.place);
+        slot.session.take()
+    }
+
+    pub(super) fn at(&mut self, key: Key) -> Option<&mut Session> {
+        let slot = self.places.get_mut(key.place as usize)?;
+        if slot.turn == key.turn { slot.session.as_mut() } else { None }
+    }
+
+    /// Whoever is at a place now.
+    pub(super) fn tenant(&self, place: u32) -> Option<Key> {
+        let slot = self.places.get(place as usize)?;
+        slot.session.as_ref().map(|_| Key { place, turn: slot.turn })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Sessions of generations before this one.
+    pub(super) fn older_than(&self, generation: u32) -> Vec<Key> {
+        let old = self.places.iter().enumerate().filter_map(|(place, slot)| {
+            let session = slot.session.as_ref()?;
+            (session.generation < generation)
+                .then_some(Key { place: place as u32, turn: slot.turn })
+        });
+        old.collect()
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Session> + '_ {
+        self.free.clear();
+        self.places.drain(..).filter_map(|slot| slot.session)
+    }
+}
+
+impl Key {
+    /// Turns count up to here, then begin again: an epoll token has room for 31 bits.
+    const TURNS: u32 = (1 << 31) - 1;
+}
