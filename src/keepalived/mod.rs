@@ -1,1 +1,97 @@
-//! keepalived's dialect.
+//! keepalived's dialect: keepalived.conf as people have it, read the way keepalived reads it.
+//!
+//! [`expand`] turns files into lines (includes, comments, `$VAR`, `@condition`, `~SEQ`), [`words`]
+//! lines into words and braces, [`parse`] those into a tree; the tables in [`keywords`] say what
+//! may stand where and store it in a [`config`]; [`lower`] makes a
+//! [`VrrpPlan`](crate::plan::VrrpPlan) of that. As in keepalived a bad line costs that line, and
+//! only what keepalived refuses to start with ([`Severity::Fatal`](crate::text::Severity::Fatal))
+//! stops all. Read [`keywords`] next, then [`lower`].
+
+mod command;
+pub mod config;
+mod expand;
+mod include;
+pub mod keywords;
+mod line;
+mod lower;
+mod parse;
+mod sequence;
+mod words;
+
+use std::path::Path;
+
+pub use config::KeepalivedConfig;
+pub use expand::Limits;
+pub use lower::lower;
+
+use crate::host::Host;
+use crate::text::{Diagnostic, Diagnostics, Severity, SourceMap};
+
+/// Reads the config at `path` with all that it includes. `config_id` is `-i`'s; without it the
+/// first part of the host's name is compared with `@conditions`.
+///
+/// A file that isn't there is no error, as with keepalived: the config is then empty, with a
+/// warning.
+pub fn read(
+    sources: &mut SourceMap,
+    path: &Path,
+    config_id: Option<&str>,
+    host: &dyn Host,
+) -> (KeepalivedConfig, Diagnostics) {
+    read_within(Limits::default(), sources, path, config_id, host)
+}
+
+/// [`read`] with limits other than the usual ones.
+pub fn read_within(
+    limits: Limits,
+    sources: &mut SourceMap,
+    path: &Path,
+    config_id: Option<&str>,
+    host: &dyn Host,
+) -> (KeepalivedConfig, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let mut config = KeepalivedConfig::default();
+    let bytes = match host.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    format!("Config files missing '{}'.", path.display())
+                }
+                _ => include::problem(path, &error),
+            };
+            diagnostics.push(Diagnostic::warning("keepalived/file", message));
+            return (config, diagnostics);
+        }
+    };
+    let hostname = host.hostname();
+    let id = config_id.unwrap_or_else(|| hostname.split('.').next().unwrap_or_default());
+    let expander = expand::Expander::new(sources, host, &mut diagnostics, id, limits);
+    let lines = expander.read(path, bytes);
+    let mut statements = Vec::new();
+    for line in &lines {
+        words::split(line, keywords::takes_command, &mut statements, &mut diagnostics);
+    }
+    drop(lines);
+    let mut grammar = keywords::Keywords::default();
+    let nodes = parse::parse(statements, &mut grammar, &mut diagnostics);
+    keywords::set(&nodes, &mut config, &mut diagnostics);
+    config.fatal = diagnostics.worst() == Some(Severity::Fatal);
+    (config, diagnostics)
+}
+
+/// What `keepalived -t` exits with after these complaints: 0 nothing that matters, 2 a line that
+/// it can't read on from, 5 errors, 6 scripts that nothing guards.
+pub fn config_test_exit(diagnostics: &Diagnostics) -> u8 {
+    let any = |code: &str| diagnostics.iter().any(|diagnostic| diagnostic.code == code);
+    match diagnostics.worst() {
+        _ if any("keepalived/missing-parameter")
+            && diagnostics.worst() == Some(Severity::Fatal) =>
+        {
+            2
+        }
+        Some(Severity::Error | Severity::Fatal) => 5,
+        _ if any("keepalived/script-security") => 6,
+        _ => 0,
+    }
+}

@@ -1,0 +1,228 @@
+//! What a keepalived.conf says, typed, with the place of every value. [`lower`](super::lower)
+//! makes it mean something.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use crate::plan::Secret;
+use crate::plan::vrrp::{InitialState, Scope};
+use crate::text::{Span, Word};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T> At<T> {
+    pub fn new(value: T, span: Span) -> Self {
+        At { value, span }
+    }
+}
+
+/// A whole keepalived.conf.
+#[derive(Clone, Debug, Default)]
+pub struct KeepalivedConfig {
+    pub globals: Globals,
+    pub scripts: Vec<Script>,
+    pub instances: Vec<Instance>,
+    pub groups: Vec<SyncGroup>,
+    /// Something outside of the instances stands against running any of them.
+    pub refused: Vec<Refusal>,
+    /// Reading found something that keepalived doesn't start with.
+    pub fatal: bool,
+}
+
+impl KeepalivedConfig {
+    /// How often something was refused so far.
+    pub(super) fn refusals(&self) -> usize {
+        let instances = self.instances.iter().map(|instance| instance.refused.len());
+        self.refused.len() + instances.sum::<usize>()
+    }
+}
+
+/// What can't be run, and why.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub keyword: String,
+    pub why: &'static str,
+    pub span: Span,
+}
+
+/// `global_defs`
+#[derive(Clone, Debug, Default)]
+pub struct Globals {
+    pub router_id: Option<At<String>>,
+    pub script_security: Option<Span>,
+    pub script_user: Option<User>,
+    pub dynamic_interfaces: Option<Span>,
+    pub version: Option<At<u8>>,
+    pub group: Option<At<Ipv4Addr>>,
+    pub garp: Garp,
+    pub garp_interval: Option<At<Duration>>,
+    pub min_garp: bool,
+}
+
+/// What `garp_*` (`vrrp_garp_*` in `global_defs`) set.
+#[derive(Clone, Debug, Default)]
+pub struct Garp {
+    pub delay: Option<At<Duration>>,
+    pub repeat: Option<At<u32>>,
+    pub refresh: Option<At<Duration>>,
+    pub refresh_repeat: Option<At<u32>>,
+    pub lower_priority_delay: Option<At<Duration>>,
+    pub lower_priority_repeat: Option<At<u32>>,
+}
+
+/// `NAME [GROUP]`
+#[derive(Clone, Debug)]
+pub struct User {
+    pub name: String,
+    pub group: Option<String>,
+    pub span: Span,
+}
+
+/// A command as a line of config text gives it, cut into words.
+#[derive(Clone, Debug)]
+pub struct Command {
+    pub argv: Vec<String>,
+    pub user: Option<User>,
+    pub span: Span,
+}
+
+/// `vrrp_script`
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub name: At<String>,
+    pub command: Option<Command>,
+    pub interval: Option<At<Duration>>,
+    pub timeout: Option<At<Duration>>,
+    pub weight: Option<At<Weight>>,
+    pub rise: Option<At<u32>>,
+    pub fall: Option<At<u32>>,
+    pub init_fail: Option<Span>,
+    pub user: Option<User>,
+}
+
+/// `weight N [reverse]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    pub value: i16,
+    pub reverse: bool,
+}
+
+/// `vrrp_instance`
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub name: At<String>,
+    pub state: Option<At<InitialState>>,
+    pub interface: Option<At<String>>,
+    pub vrid: Option<At<u8>>,
+    pub priority: Option<At<u8>>,
+    pub advert_interval: Option<At<Duration>>,
+    pub version: Option<At<u8>>,
+    pub auth_type: Option<At<AuthType>>,
+    pub auth_pass: Option<At<Secret>>,
+    pub source: Option<At<Ipv4Addr>>,
+    pub group: Option<At<Ipv4Addr>>,
+    pub nopreempt: Option<Span>,
+    pub preempt_delay: Option<At<Duration>>,
+    pub addresses: Vec<Address>,
+    /// `no_virtual_ipaddress`
+    pub no_addresses: Option<Span>,
+    pub garp: Garp,
+    pub track_scripts: Vec<TrackScript>,
+    pub notify: Notifies,
+    /// Keywords without which it would be dangerous to run this instance.
+    pub refused: Vec<Refusal>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthType {
+    Pass,
+    Ah,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Notifies {
+    pub master: Option<Command>,
+    pub backup: Option<Command>,
+    pub fault: Option<Command>,
+    pub stop: Option<Command>,
+    pub any: Option<Command>,
+}
+
+/// One line of `virtual_ipaddress`.
+#[derive(Clone, Debug)]
+pub struct Address {
+    pub address: IpAddr,
+    pub prefix: u8,
+    pub device: Option<At<String>>,
+    pub label: Option<At<String>>,
+    pub broadcast: Option<Ipv4Addr>,
+    pub scope: Scope,
+    pub span: Span,
+}
+
+/// One line of `track_script`.
+#[derive(Clone, Debug)]
+pub struct TrackScript {
+    pub name: At<String>,
+    pub weight: Option<Weight>,
+}
+
+/// `vrrp_sync_group`
+#[derive(Clone, Debug)]
+pub struct SyncGroup {
+    pub name: At<String>,
+    pub members: Vec<At<String>>,
+}
+
+impl Script {
+    pub fn new(name: At<String>) -> Self {
+        Script {
+            name,
+            command: None,
+            interval: None,
+            timeout: None,
+            weight: None,
+            rise: None,
+            fall: None,
+            init_fail: None,
+            user: None,
+        }
+    }
+}
+
+impl Instance {
+    pub fn new(name: At<String>) -> Self {
+        Instance {
+            name,
+            state: None,
+            interface: None,
+            vrid: None,
+            priority: None,
+            advert_interval: None,
+            version: None,
+            auth_type: None,
+            auth_pass: None,
+            source: None,
+            group: None,
+            nopreempt: None,
+            preempt_delay: None,
+            addresses: Vec::new(),
+            no_addresses: None,
+            garp: Garp::default(),
+            track_scripts: Vec::new(),
+            notify: Notifies::default(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// This instance mustn't run, because `keyword` isn't done.
+    pub fn refuse(&mut self, keyword: &Word, why: &'static str) {
+        let name = keyword.lossy().into_owned();
+        self.refused.push(Refusal { keyword: name, why, span: keyword.span });
+    }
+}

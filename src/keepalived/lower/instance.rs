@@ -1,0 +1,287 @@
+//! One `vrrp_instance`: defaults, and what contradicts what.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::super::config::{AuthType, Garp, Instance, Refusal};
+use super::Lowering;
+use crate::plan::track::ScriptId;
+use crate::plan::vrrp::{
+    Authentication, GratuitousArp, InitialState, Notify, SpanKey, TrackedScript, Version,
+    VirtualAddress, VirtualRouter,
+};
+use crate::text::{Diagnostic, Span};
+
+/// IANA's group for VRRP (RFC 3768 section 5.2.2).
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+const PRIORITY: u8 = 100;
+const OWNER: u8 = 255;
+
+/// The number of addresses is one byte on the wire.
+const MOST_ADDRESSES: usize = 255;
+
+impl Lowering<'_> {
+    /// `group`: the place of the sync group that the instance only runs with.
+    pub(super) fn instance(
+        &mut self,
+        instance: &Instance,
+        group: Option<Span>,
+    ) -> Option<VirtualRouter> {
+        let name = &instance.name.value;
+        let place = instance.name.span;
+        let vrid = instance.vrid.as_ref().map(|at| at.value);
+        let interface = instance.interface.as_ref();
+        if let Some(interface) = interface {
+            self.interface(&interface.value, &format!("vrrp_instance {name}"), interface.span);
+        }
+        for address in &instance.addresses {
+            if let Some(device) = &address.device {
+                let what = format!("ip address {}", address.address);
+                self.interface(&device.value, &what, device.span);
+            }
+        }
+        let addresses = self.addresses(instance);
+        if vrid.is_none() {
+            self.fatal(format!("({name}) the virtual router id must be set"), place);
+        }
+        if interface.is_none() && instance.refused.is_empty() {
+            self.fatal(format!("({name}) Unknown interface!"), place);
+        }
+        let (vrid, interface) = (vrid?, interface?);
+        let authentication = self.authentication(instance);
+        let advert_interval = self.advert_interval(instance);
+        let (preempt, preempt_delay) = self.preemption(instance);
+        let scripts = self.tracked(instance);
+        let notify = self.notify(instance);
+        if self.refused(instance, group) {
+            return None;
+        }
+        let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
+        Some(VirtualRouter {
+            name: name.clone(),
+            vrid,
+            interface: interface.value.clone(),
+            version: Version::V2,
+            initial: instance.state.as_ref().map_or(InitialState::Backup, |at| at.value),
+            priority: instance.priority.as_ref().map_or(PRIORITY, |at| at.value),
+            advert_interval,
+            authentication,
+            source: instance.source.as_ref().map(|at| at.value),
+            group: group.map_or(GROUP, |at| at.value),
+            preempt,
+            preempt_delay,
+            addresses,
+            garp: self.garp(&instance.garp),
+            scripts,
+            notify,
+            span: place,
+        })
+    }
+
+    fn complain(&mut self, message: String, span: Span) {
+        self.diagnostics.push(Diagnostic::error("keepalived/instance", message).at(span));
+    }
+
+    fn fatal(&mut self, message: String, span: Span) {
+        let diagnostic = Diagnostic::fatal("keepalived/instance", message).at(span);
+        self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
+    }
+
+    /// Says why the instance isn't run, if it isn't.
+    fn refused(&mut self, instance: &Instance, group: Option<Span>) -> bool {
+        let mut refused = instance.refused.clone();
+        let mut add = |keyword: &str, why, span| {
+            refused.push(Refusal { keyword: keyword.to_owned(), why, span });
+        };
+        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
+        if let Some(version) = version.filter(|version| version.value == 3) {
+            add("version 3", "only VRRP version 2 is spoken", version.span);
+        }
+        if let Some(kind) = instance.auth_type.as_ref().filter(|at| at.value == AuthType::Ah) {
+            add("auth_type AH", "only PASS is", kind.span);
+        }
+        if let Some(address) = instance.addresses.first().filter(|a| a.address.is_ipv6()) {
+            add("an IPv6 virtual address", "only IPv4 is spoken", address.span);
+        }
+        if let Some(span) = group {
+            add("vrrp_sync_group", "instances can't yet change state together", span);
+        }
+        let name = &instance.name.value;
+        for Refusal { keyword, why, span } in &refused {
+            let message = format!("({name}) is not run: `{keyword}` is not supported yet: {why}");
+            let diagnostic = Diagnostic::error("keepalived/unsupported", message).at(*span);
+            let help = "the instance would behave differently from what is written here, which may \
+                        harm its network";
+            self.diagnostics.push(diagnostic.help(help));
+        }
+        !refused.is_empty()
+    }
+
+    fn addresses(&mut self, instance: &Instance) -> Vec<VirtualAddress> {
+        let name = &instance.name.value;
+        let family = instance.addresses.first().map(|address| address.address.is_ipv4());
+        let mut addresses = Vec::new();
+        for address in &instance.addresses {
+            let text = address.address;
+            if family != Some(text.is_ipv4()) {
+                let message = format!(
+                    "({name}): address family must match VRRP instance [{text}] - ignoring"
+                );
+                self.complain(message, address.span);
+                continue;
+            }
+            addresses.push(VirtualAddress {
+                address: text,
+                prefix: address.prefix,
+                interface: address.device.as_ref().map(|at| at.value.clone()),
+                label: address.label.as_ref().map(|at| at.value.clone()),
+                broadcast: address.broadcast.filter(|_| matches!(text, IpAddr::V4(_))),
+                scope: address.scope,
+                span: SpanKey(address.span),
+            });
+        }
+        if addresses.is_empty() && instance.no_addresses.is_none() {
+            let message = format!("({name}) No VIP specified; at least one is sensible");
+            self.complain(message, instance.name.span);
+        }
+        if addresses.len() > MOST_ADDRESSES {
+            let message = format!(
+                "({name}) Number of VIPs ({}) exceeds maximum/space available in packet (max \
+                 {MOST_ADDRESSES} addresses) - excess ignored",
+                addresses.len()
+            );
+            let span = addresses[MOST_ADDRESSES].span.0;
+            self.complain(message, span);
+            addresses.truncate(MOST_ADDRESSES);
+        }
+        addresses
+    }
+
+    fn authentication(&mut self, instance: &Instance) -> Option<Authentication> {
+        let kind = instance.auth_type.as_ref()?;
+        let Some(password) = &instance.auth_pass else {
+            let name = &instance.name.value;
+            let message =
+                format!("({name}) Authentication specified but no password given. Ignoring");
+            self.complain(message, kind.span);
+            return None;
+        };
+        Some(Authentication::Pass(password.value.clone()))
+    }
+
+    /// VRRP version 2 counts whole seconds.
+    fn advert_interval(&mut self, instance: &Instance) -> Duration {
+        let Some(interval) = &instance.advert_interval else { return Duration::from_secs(1) };
+        if interval.value.subsec_nanos() == 0 {
+            return interval.value;
+        }
+        let name = &instance.name.value;
+        let seconds = interval.value.as_secs_f64();
+        let message = format!(
+            "({name}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding"
+        );
+        let rounded = seconds.round().max(1.0) as u64;
+        let diagnostic = Diagnostic::error("keepalived/instance", message);
+        self.diagnostics.push(diagnostic.label(interval.span, format!("{rounded} s is used")));
+        Duration::from_secs(rounded)
+    }
+
+    /// Whether it preempts, and after how long.
+    fn preemption(&mut self, instance: &Instance) -> (bool, Duration) {
+        let name = &instance.name.value;
+        let master = instance.state.as_ref().is_some_and(|at| at.value == InitialState::Master);
+        let owner = instance.priority.as_ref().is_some_and(|at| at.value == OWNER);
+        let mut preempt = true;
+        if let Some(span) = instance.nopreempt {
+            if master || owner {
+                let message = format!(
+                    "({name}) nopreempt is incompatible with priority 255. resetting nopreempt"
+                );
+                let diagnostic = Diagnostic::error("keepalived/instance", message).at(span);
+                let help = "keepalived means `state MASTER` with this too; both nodes want `state \
+                            BACKUP`";
+                self.diagnostics.push(diagnostic.help(help));
+            } else {
+                preempt = false;
+            }
+        }
+        let Some(delay) = &instance.preempt_delay else { return (preempt, Duration::ZERO) };
+        let complaint = if master {
+            "Warning - preempt delay will not work with initial state MASTER - clearing"
+        } else if !preempt {
+            "preempt_delay is incompatible with nopreempt mode - resetting"
+        } else {
+            return (preempt, delay.value);
+        };
+        self.complain(format!("({name}) {complaint}"), delay.span);
+        (preempt, Duration::ZERO)
+    }
+
+    fn tracked(&mut self, instance: &Instance) -> Vec<TrackedScript> {
+        let name = &instance.name.value;
+        let owner = instance.priority.as_ref().is_some_and(|at| at.value == OWNER);
+        let mut tracked = Vec::new();
+        for track in &instance.track_scripts {
+            let script = &track.name.value;
+            // A script that fell away was complained of.
+            let Some(id) = self.checks.iter().position(|check| check.name == *script) else {
+                continue;
+            };
+            let check = &self.checks[id];
+            let (weight, reverse) = match track.weight {
+                Some(weight) => (weight.value, weight.reverse),
+                None => (check.weight, check.reverse),
+            };
+            if owner && weight != 0 {
+                let message = format!(
+                    "({name}) ignoring tracked script {script} with weights due to address_owner"
+                );
+                self.complain(message, track.name.span);
+                continue;
+            }
+            tracked.push(TrackedScript { script: ScriptId(id), weight, reverse });
+        }
+        tracked
+    }
+
+    fn notify(&mut self, instance: &Instance) -> Notify {
+        let (scripts, diagnostics) = (&mut self.scripts, &mut self.diagnostics);
+        let mut lower = |command: &Option<_>| scripts.notify(command.as_ref()?, diagnostics);
+        let configured = &instance.notify;
+        Notify {
+            master: lower(&configured.master),
+            backup: lower(&configured.backup),
+            fault: lower(&configured.fault),
+            stop: lower(&configured.stop),
+            any: lower(&configured.any),
+        }
+    }
+
+    fn garp(&self, garp: &Garp) -> GratuitousArp {
+        let globals = &self.config.globals;
+        let usual = match globals.min_garp {
+            true => GratuitousArp { repeat: 1, delay: Duration::ZERO, ..GratuitousArp::default() },
+            false => GratuitousArp::default(),
+        };
+        macro_rules! value {
+            ($field:ident, $default:expr) => {
+                garp.$field
+                    .as_ref()
+                    .or(globals.garp.$field.as_ref())
+                    .map_or($default, |at| at.value)
+            };
+        }
+        let repeat = value!(repeat, usual.repeat);
+        let delay = value!(delay, usual.delay);
+        GratuitousArp {
+            repeat,
+            delay,
+            refresh: value!(refresh, usual.refresh),
+            refresh_repeat: value!(refresh_repeat, usual.refresh_repeat),
+            lower_priority_repeat: value!(lower_priority_repeat, repeat),
+            lower_priority_delay: value!(lower_priority_delay, delay),
+            interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Commands: which file would run, as whom, and whether that is safe.
+
+use std::path::{Path, PathBuf};
+
+use super::super::command::recognise;
+use super::super::config::{Command, Globals, Script, User};
+use crate::host::{Host, ScriptFile};
+use crate::plan::track::{Check, RunAs, TrackScript};
+use crate::plan::vrrp::NotifyScript;
+use crate::text::{Diagnostic, Diagnostics, Severity, Span};
+
+/// The user whom keepalived takes for scripts where nobody is named, if there is one.
+const DEFAULT_USER: &str = "keepalived_script";
+
+/// Where commands without a path are looked for where the environment says nothing.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Decides about all commands of one config.
+pub(super) struct Scripts<'a> {
+    host: &'a dyn Host,
+    secure: bool,
+    /// `script_user`, resolved.
+    user: Option<RunAs>,
+    /// Some command runs as root.
+    as_root: Option<Span>,
+}
+
+impl<'a> Scripts<'a> {
+    pub(super) fn new(
+        globals: &Globals,
+        host: &'a dyn Host,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let user = globals.script_user.as_ref().and_then(|user| {
+            let found = host.user(&user.name, user.group.as_deref());
+            if found.is_none() {
+                let message = "Error setting global script uid/gid";
+                let diagnostic = Diagnostic::error("keepalived/user", message);
+                diagnostics.push(diagnostic.label(user.span, nobody(user)));
+            }
+            found
+        });
+        let user = user.or_else(|| host.user(DEFAULT_USER, None));
+        Scripts { host, secure: globals.script_security.is_some(), user, as_root: None }
+    }
+
+    /// A `vrrp_script`. `None`: it isn't run, which was said.
+    pub(super) fn check(
+        &mut self,
+        script: &Script,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<TrackScript> {
+        let name = &script.name.value;
+        let Some(command) = &script.command else {
+            let message = format!("No script set for vrrp_script {name} - removing");
+            diagnostics.push(Diagnostic::error("keepalived/script", message).at(script.name.span));
+            return None;
+        };
+        let user = match &script.user {
+            Some(user) => match self.host.user(&user.name, user.group.as_deref()) {
+                Some(user) => Some(user),
+                None => {
+                    let quoted = command.argv.iter().map(|word| format!("'{word}'"));
+                    let quoted = quoted.collect::<Vec<_>>().join(" ");
+                    let message = format!("Unable to set uid/gid for script {quoted}");
+                    let diagnostic = Diagnostic::error("keepalived/user", message);
+                    diagnostics.push(diagnostic.label(user.span, nobody(user)));
+                    return None;
+                }
+            },
+            None if self.secure && self.user.is_none() => {
+                let message =
+                    format!("Unable to set default user for vrrp script {name} - removing");
+                let help = format!(
+                    "with enable_script_security there has to be a user `{DEFAULT_USER}`, a \
+                     script_user, or a user in the script"
+                );
+                let diagnostic = Diagnostic::error("keepalived/user", message);
+                diagnostics.push(diagnostic.at(script.name.span).help(help));
+                return None;
+            }
+            None => self.user.clone(),
+        };
+        let check = match recognise(command.argv.clone()) {
+            Check::Command { argv } => {
+                let what = format!("track script {name}");
+                let argv = self.executable(
+                    argv,
+                    &user,
+                    &what,
+                    Severity::Error,
+                    command.span,
+                    diagnostics,
+                )?;
+                Check::Command { argv }
+            }
+            known => known,
+        };
+        self.note_root(&user, command.span);
+        let interval =
+            script.interval.as_ref().map_or(std::time::Duration::from_secs(1), |at| at.value);
+        let weight = script.weight.as_ref().map(|at| at.value).unwrap_or_default();
+        Some(TrackScript {
+            name: name.clone(),
+            check,
+            interval,
+            // Measured: keepalived ends a run that is still going when the next one is due.
+            timeout: Some(script.timeout.as_ref().map_or(interval, |at| at.value)),
+            weight: weight.value,
+            reverse: weight.reverse,
+            rise: script.rise.as_ref().map_or(1, |at| at.value),
+            fall: script.fall.as_ref().map_or(1, |at| at.value),
+            init_fail: script.init_fail.is_some(),
+            user,
+            span: script.name.span,
+        })
+    }
+
+    /// A notify script. `None`: it isn't run, which was said.
+    pub(super) fn notify(
+        &mut self,
+        command: &Command,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<NotifyScript> {
+        let user = match &command.user {
+            Some(user) => match self.host.user(&user.name, user.group.as_deref()) {
+                Some(user) => Some(user),
+                None => {
+                    let message = format!(
+                        "Invalid user/group for notify script {} - ignoring",
+                        command.argv.join(" ")
+                    );
+                    let diagnostic = Diagnostic::warning("keepalived/user", message);
+                    let help = "what stands behind the command is whom it runs as; its arguments \
+                                belong into its quotes";
+                    diagnostics.push(diagnostic.label(user.span, nobody(user)).help(help));
+                    return None;
+                }
+            },
+            None => self.user.clone(),
+        };
+        let what = format!("notify script {}", command.argv[0]);
+        let argv = command.argv.clone();
+        let argv =
+            self.executable(argv, &user, &what, Severity::Warning, command.span, diagnostics)?;
+        self.note_root(&user, command.span);
+        Some(NotifyScript { argv, user, span: command.span })
+    }
+
+    /// What is to be said about all of them together.
+    pub(super) fn finish(self, diagnostics: &mut Diagnostics) {
+        if let Some(span) = self.as_root.filter(|_| !self.secure) {
+            let message =
+                "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
+            let help = "`enable_script_security` in global_defs keeps root from running what \
+                        others may write to";
+            // No place: keepalived names none, and it is about the whole file.
+            let _ = span;
+            diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
+        }
+    }
+
+    fn note_root(&mut self, user: &Option<RunAs>, span: Span) {
+        let root = user.as_ref().map_or(self.host.is_root(), |user| user.uid == 0);
+        if root {
+            self.as_root.get_or_insert(span);
+        }
+    }
+
+    /// The command with the full path of its file, if that may be run.
+    fn executable(
+        &self,
+        mut argv: Vec<String>,
+        user: &Option<RunAs>,
+        what: &str,
+        severity: Severity,
+        span: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Vec<String>> {
+        let root = user.as_ref().map_or(self.host.is_root(), |user| user.uid == 0);
+        let path = self.path(&argv[0]);
+        let (why, help) = match path.as_deref().map(|path| self.host.script(path)) {
+            Some(ScriptFile::Executable { insecure: true }) if self.secure && root => (
+                "due to insecure",
+                "somebody else than root may write to it or to a folder above it",
+            ),
+            Some(ScriptFile::Executable { .. }) => {
+                argv[0] = path.unwrap_or_default().to_string_lossy().into_owned();
+                return Some(argv);
+            }
+            Some(ScriptFile::NotExecutable) => {
+                ("since not found/accessible", "it is no file, or nobody may execute it")
+            }
+            Some(ScriptFile::Missing) | None => (
+                "since not found/accessible",
+                "commands run without a shell; shell syntax belongs into a script file",
+            ),
+        };
+        let message = format!("Disabling {what} {why}");
+        let diagnostic = Diagnostic::new(severity, "keepalived/script", message);
+        diagnostics.push(diagnostic.at(span).help(help));
+        None
+    }
+
+    /// The file that a command's first word means.
+    fn path(&self, word: &str) -> Option<PathBuf> {
+        if word.contains('/') {
+            return Some(PathBuf::from(word));
+        }
+        let folders = self.host.environment("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
+        let mut paths = folders.split(':').map(|folder| Path::new(folder).join(word));
+        paths.find(|path| matches!(self.host.script(path), ScriptFile::Executable { .. }))
+    }
+}
+
+fn nobody(user: &User) -> String {
+    match &user.group {
+        Some(group) => format!("there is no user `{}` or no group `{group}`", user.name),
+        None => format!("there is no user `{}`", user.name),
+    }
+}
