@@ -7,6 +7,7 @@
 pub mod arp;
 pub mod channel;
 pub mod local_time;
+pub mod namespace;
 pub mod netlink;
 pub mod proc;
 pub mod process;

@@ -1,0 +1,86 @@
+//! Processes of a node by name; and the stand-in for psmisc's `killall` on hosts that lack it, so
+//! that a check script can run in a rehearsal.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Which processes of a name are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    All,
+    /// Those whose parent has the same name.
+    Children,
+}
+
+/// Sends a signal (or none, as `-0` does) to the processes of that name. How many there were.
+pub(super) fn send(name: &str, signal: Option<Signal>, choice: Choice) -> usize {
+    let named: Vec<Process> = processes().into_iter().filter(|one| one.name == name).collect();
+    let chosen = named.iter().filter(|one| match choice {
+        Choice::All => true,
+        Choice::Children => named.iter().any(|other| other.pid == one.parent),
+    });
+    chosen.filter(|one| kill(one.pid, signal).is_ok()).count()
+}
+
+/// `killall [-SIGNAL] NAME...`: 0 if every name was found.
+pub(super) fn main(args: &[String]) -> ExitCode {
+    let mut signal = Some(Signal::SIGTERM);
+    let mut quiet = false;
+    let mut names = Vec::new();
+    for arg in args {
+        match arg.strip_prefix('-') {
+            Some("0") => signal = None,
+            Some("q" | "-quiet") => quiet = true,
+            Some(word) => match parse_signal(word) {
+                Some(parsed) => signal = Some(parsed),
+                None => {
+                    eprintln!("killall (stand-in of the rehearsal): unknown option -{word}");
+                    return ExitCode::FAILURE;
+                }
+            },
+            None => names.push(arg),
+        }
+    }
+    let mut code = ExitCode::SUCCESS;
+    for name in names {
+        if send(name, signal, Choice::All) == 0 {
+            code = ExitCode::FAILURE;
+            if !quiet {
+                eprintln!("{name}: no process found");
+            }
+        }
+    }
+    code
+}
+
+fn parse_signal(word: &str) -> Option<Signal> {
+    match word.parse::<i32>() {
+        Ok(number) => Signal::try_from(number).ok(),
+        Err(_) => Signal::from_str(&format!("SIG{}", word.trim_start_matches("SIG"))).ok(),
+    }
+}
+
+struct Process {
+    pid: Pid,
+    parent: Pid,
+    name: String,
+}
+
+fn processes() -> Vec<Process> {
+    let folders = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(process).collect()
+}
+
+/// Source: proc_pid_stat(5): the name stands in brackets and may hold any character.
+fn process(pid: i32) -> Option<Process> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (before, after) = (stat.find('(')?, stat.rfind(')')?);
+    let parent = stat.get(after + 2..)?.split(' ').nth(1)?.parse().ok()?;
+    let name = stat.get(before + 1..after)?.to_owned();
+    Some(Process { pid: Pid::from_raw(pid), parent: Pid::from_raw(parent), name })
+}
