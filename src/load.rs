@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use crate::nginx::NginxInput;
 use crate::plan::Plan;
 use crate::text::{Diagnostics, SourceMap};
 
@@ -12,19 +13,6 @@ pub struct Inputs {
     pub keepalived: Option<PathBuf>,
     /// nginx.conf; `None`: no stream.
     pub nginx: Option<NginxInput>,
-}
-
-/// nginx.conf and what the command line says about it.
-#[derive(Clone, Debug, Default)]
-pub struct NginxInput {
-    /// `-c`
-    pub file: PathBuf,
-    /// `-p`: relative paths start here.
-    pub prefix: PathBuf,
-    /// `-g`: directives that count as standing in the main context.
-    pub global: Option<String>,
-    /// `-e`
-    pub error_log: Option<PathBuf>,
 }
 
 /// What came of it.

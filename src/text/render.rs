@@ -1,6 +1,8 @@
 //! Diagnostics in three voices: Evenkeel's own with the line underlined, keepalived's and nginx's
 //! in the form that people's tools match on; and as JSON.
 
+use std::path::Path;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
@@ -53,6 +55,10 @@ pub fn nginx(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         Severity::Error | Severity::Fatal => "emerg",
     };
     match diagnostic.span() {
+        // What `-g` says has no lines.
+        Some(span) if sources.path(span.file) == Path::new("command line") => {
+            format!("nginx: [{level}] {} in command line", diagnostic.message)
+        }
         Some(span) => format!(
             "nginx: [{level}] {} in {}:{}",
             diagnostic.message,

@@ -1,0 +1,256 @@
+//! nginx.conf as its author typed it: only what was given, nothing inherited, no defaults.
+//!
+//! Setters of the [`directives`](super::directives) fill it in; [`inherit`](super::inherit) checks
+//! each `stream {}` as a whole when it ends, and [`lower`](super::lower) makes the Plan of it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::Endpoint;
+use crate::plan::process::ErrorLog;
+use crate::plan::stream::Address;
+use crate::plan::track::RunAs;
+use crate::text::{FileId, Span};
+
+/// What is in nginx.conf and all its includes.
+#[derive(Clone, Debug, Default)]
+pub struct NginxConfig {
+    /// `-p`: relative paths of logs and the pid file start here.
+    pub prefix: PathBuf,
+    pub main: Main,
+    pub events: Option<Events>,
+    pub stream: Option<Stream>,
+    /// Servers of `http {}` and `mail {}`, which aren't served.
+    pub foreign: Vec<ForeignServer>,
+    /// Where those blocks stand.
+    pub foreign_blocks: Vec<(&'static str, Span)>,
+    /// `-e`
+    pub error_log: Option<PathBuf>,
+    /// What was read, in order.
+    pub files: Vec<FileId>,
+    /// There is an error: nothing can run with it.
+    pub refused: bool,
+    /// `log_format`, by name.
+    pub log_formats: Vec<bstr::BString>,
+    /// Which block a setter stores into.
+    pub(super) scope: Scope,
+    /// The `;` or `{` of the directive that is being read.
+    pub(super) terminator: Span,
+    /// What setters want to know of the host; answered after each directive, in nginx's order.
+    pub(super) questions: Vec<Question>,
+}
+
+/// The block that is being read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Scope {
+    #[default]
+    Main,
+    Events,
+    Stream,
+    Server,
+    Upstream,
+}
+
+/// The main context.
+#[derive(Clone, Debug, Default)]
+pub struct Main {
+    pub daemon: Option<bool>,
+    pub master_process: Option<bool>,
+    pub pid: Option<PathBuf>,
+    /// 0: `auto`.
+    pub worker_processes: Option<usize>,
+    pub user: Option<RunAs>,
+    pub worker_shutdown_timeout: Option<Duration>,
+    pub worker_rlimit_nofile: Option<u64>,
+    pub error_logs: Vec<ErrorLog>,
+    /// `load_module`, by file name.
+    pub modules: Vec<String>,
+    /// `thread_pool`, by name.
+    pub thread_pools: Vec<bstr::BString>,
+    /// A block has begun, so `load_module` comes too late.
+    pub blocks_begun: bool,
+}
+
+/// `events {}`
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    pub worker_connections: Option<usize>,
+}
+
+/// `stream {}`
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    pub settings: Settings,
+    pub servers: Vec<Server>,
+    pub upstreams: Vec<Upstream>,
+}
+
+/// What `stream {}` and `server {}` both may set, and a server inherits.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub connect_timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub buffer_size: Option<usize>,
+    pub next_upstream: Option<bool>,
+    pub next_upstream_tries: Option<u32>,
+    pub next_upstream_timeout: Option<Duration>,
+    pub half_close: Option<bool>,
+    pub tcp_nodelay: Option<bool>,
+    pub socket_keepalive: Option<bool>,
+    pub error_logs: Vec<ErrorLog>,
+}
+
+/// `server {}`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its `{`, where nginx reports what is wrong with the whole.
+    pub open: Span,
+    pub settings: Settings,
+    pub listens: Vec<Listen>,
+    /// There was a `listen`, right or wrong.
+    pub has_listen: bool,
+    pub pass: Option<Pass>,
+    /// There was something that handles connections, right or wrong.
+    pub has_handler: bool,
+}
+
+/// One `listen`
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// As typed.
+    pub text: String,
+    pub endpoint: Endpoint,
+    /// Where it really listens, one per address and port.
+    pub addresses: Vec<Address>,
+    pub udp: bool,
+    pub backlog: Option<u32>,
+    pub ipv6_only: Option<bool>,
+    pub reuse_port: bool,
+    pub keepalive: bool,
+    pub span: Span,
+    pub terminator: Span,
+}
+
+/// `proxy_pass`
+#[derive(Clone, Debug)]
+pub struct Pass {
+    pub text: String,
+    /// Of a literal address or name; empty for an upstream.
+    pub addresses: Vec<Address>,
+    pub span: Span,
+    pub terminator: Span,
+}
+
+/// `upstream {}`
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pub name: String,
+    pub open: Span,
+    pub span: Span,
+    pub servers: Vec<UpstreamServer>,
+    /// There was a `server`, right or wrong.
+    pub has_server: bool,
+    /// A balancing method was named (its name).
+    pub method: Option<&'static str>,
+}
+
+/// `server` in an upstream.
+#[derive(Clone, Debug)]
+pub struct UpstreamServer {
+    /// As typed.
+    pub text: String,
+    pub endpoint: Endpoint,
+    pub addresses: Vec<Address>,
+    pub weight: u32,
+    pub max_fails: u32,
+    pub fail_timeout: Duration,
+    pub max_conns: u32,
+    pub backup: bool,
+    pub down: bool,
+    pub span: Span,
+}
+
+/// A server of `http {}` or `mail {}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignServer {
+    /// `http` or `mail`
+    pub block: &'static str,
+    pub names: Vec<String>,
+    pub listens: Vec<String>,
+}
+
+/// What only the host knows.
+#[derive(Clone, Debug)]
+pub(super) enum Question {
+    /// `user`
+    User { name: String, group: Option<String>, span: Span },
+    /// The last `listen` of the last server.
+    Listen,
+    /// The last server of the last upstream.
+    UpstreamServer,
+}
+
+impl NginxConfig {
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        self.stream.get_or_insert_with(Stream::default)
+    }
+
+    pub(super) fn events(&mut self) -> &mut Events {
+        self.events.get_or_insert_with(Events::default)
+    }
+
+    /// Of the server that is being read, or else of `stream {}`.
+    pub(super) fn settings(&mut self) -> &mut Settings {
+        let in_server = self.scope == Scope::Server;
+        let stream = self.stream();
+        match stream.servers.last_mut() {
+            Some(server) if in_server => &mut server.settings,
+            _ => &mut stream.settings,
+        }
+    }
+
+    pub(super) fn server(&mut self) -> Option<&mut Server> {
+        self.stream().servers.last_mut()
+    }
+
+    pub(super) fn upstream(&mut self) -> Option<&mut Upstream> {
+        self.stream().upstreams.last_mut()
+    }
+
+    /// A path of a log, a pid file: relative ones start at the prefix.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        self.prefix.join(text)
+    }
+}
+
+impl Server {
+    pub(super) fn new(open: Span) -> Self {
+        Server {
+            open,
+            settings: Settings::default(),
+            listens: Vec::new(),
+            has_listen: false,
+            pass: None,
+            has_handler: false,
+        }
+    }
+}
+
+/// Every address that an endpoint stands for, one per port. `addresses` are those of its name.
+pub(super) fn addresses(
+    endpoint: &Endpoint,
+    resolve: impl Fn(&str) -> Vec<IpAddr>,
+) -> Vec<Address> {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    let (hosts, ports) = match endpoint {
+        Endpoint::Unix(path) => return vec![Address::Unix(path.clone())],
+        Endpoint::Any { ports } => (vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)], ports),
+        Endpoint::Ip { address, ports } => (vec![*address], ports),
+        Endpoint::Name { name, ports } => (resolve(name), ports),
+    };
+    let ports = ports.clone().unwrap_or(0..=0);
+    let of_host = |host: IpAddr| ports.clone().map(move |port| SocketAddr::new(host, port));
+    hosts.into_iter().flat_map(of_host).map(Address::Tcp).collect()
+}

@@ -1,0 +1,121 @@
+//! `stream {}` and its servers: what is neither proxying nor an upstream.
+
+use super::slot;
+use super::{
+    Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, SOME, STREAM, Support, any_value, row,
+};
+use crate::directive::Arity::Flag;
+use crate::nginx::config::Server;
+use crate::text::{Diagnostics, Node};
+
+const TABLES: Support = Support::Ignored("tables grow by themselves");
+const NO_PREREAD: &str = "nothing here reads ahead of the choice of a peer";
+const NO_RESOLVER: &str = "names are resolved at start, by the system";
+
+pub(super) static ROWS: &[Row] = &[
+    Directive {
+        support: TABLES,
+        default: Some("1024"),
+        ..row("variables_hash_max_size", STREAM, ONE, "NUMBER", "Table of variables.", table_size)
+    },
+    Directive {
+        support: TABLES,
+        default: Some("64"),
+        ..row("variables_hash_bucket_size", STREAM, ONE, "NUMBER", "The same.", table_size)
+    },
+    Directive {
+        support: TABLES,
+        default: Some("512"),
+        since: Some("1.25.5"),
+        ..row("server_names_hash_max_size", STREAM, ONE, "NUMBER", "Table of names.", table_size)
+    },
+    Directive {
+        support: TABLES,
+        default: Some("32|64|128"),
+        since: Some("1.25.5"),
+        ..row("server_names_hash_bucket_size", STREAM, ONE, "NUMBER", "The same.", table_size)
+    },
+    Directive {
+        body: Body::Block("server"),
+        repeat: Repeat::Adds,
+        ..row("server", STREAM, Arity::NONE, "{ … }", "Listens and proxies.", |c, _, _| {
+            let server = Server::new(c.terminator);
+            c.stream().servers.push(server);
+        })
+    },
+    Directive {
+        repeat: Repeat::Adds,
+        support: Support::Partial(
+            "TCP and Unix sockets with bind, backlog, ipv6only, reuseport, so_keepalive=on|off; \
+             udp, ssl and proxy_protocol are refused, the rest has no effect",
+        ),
+        ..row(
+            "listen",
+            SERVER,
+            SOME,
+            "[ADDRESS:]PORT[-PORT]|unix:PATH [PARAMETER…]",
+            "Where clients connect.",
+            super::listen::set,
+        )
+    },
+    Directive {
+        support: Support::Refused("servers aren't chosen by the name in the TLS greeting yet"),
+        since: Some("1.25.5"),
+        ..row("server_name", SERVER, SOME, "NAME…", "Chooses a server by name.", |_, n, out| {
+            slot::refuse(&n.name, "servers aren't chosen by the name in the TLS greeting yet", out)
+        })
+    },
+    Directive {
+        repeat: Repeat::Adds,
+        default: Some("that of the main context"),
+        support: Support::Partial("not memory:, and debug_* levels count as debug"),
+        ..row(
+            "error_log",
+            BOTH,
+            SOME,
+            "FILE|stderr|syslog:… [LEVEL]",
+            "Where messages about these connections go.",
+            super::error_log::stream,
+        )
+    },
+    Directive {
+        support: Support::Ignored(NO_RESOLVER),
+        ..row("resolver", BOTH, SOME, "ADDRESS… [valid=TIME]", "Name servers.", any_value)
+    },
+    Directive {
+        support: Support::Ignored(NO_RESOLVER),
+        default: Some("30s"),
+        ..row("resolver_timeout", BOTH, ONE, "TIME", "Wait for a name.", check_time)
+    },
+    Directive {
+        support: Support::Ignored("listen … proxy_protocol is refused"),
+        default: Some("30s"),
+        ..row("proxy_protocol_timeout", BOTH, ONE, "TIME", "Wait for its header.", check_time)
+    },
+    Directive {
+        default: Some("on"),
+        ..row("tcp_nodelay", BOTH, Flag, "on|off", "Send small packets at once.", |c, n, out| {
+            slot::flag(&mut c.settings().tcp_nodelay, n, out)
+        })
+    },
+    Directive {
+        support: Support::Ignored(NO_PREREAD),
+        default: Some("16k"),
+        ..row("preread_buffer_size", BOTH, ONE, "SIZE", "Room to read ahead.", |_, n, out| {
+            slot::size(&mut None, n, out)
+        })
+    },
+    Directive {
+        support: Support::Ignored(NO_PREREAD),
+        default: Some("30s"),
+        ..row("preread_timeout", BOTH, ONE, "TIME", "Wait for it.", check_time)
+    },
+];
+
+fn table_size(_: &mut crate::nginx::NginxConfig, node: &Node, out: &mut Diagnostics) {
+    slot::number(&mut None, node, out)
+}
+
+fn check_time(_: &mut crate::nginx::NginxConfig, node: &Node, out: &mut Diagnostics) {
+    slot::time(&mut None, node, out)
+}

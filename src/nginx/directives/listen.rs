@@ -1,0 +1,167 @@
+//! `listen` and its parameters.
+
+use super::slot;
+use crate::nginx::address::Endpoint;
+use crate::nginx::config::{Listen, NginxConfig, Question};
+use crate::text::{Diagnostic, Diagnostics, Node, Word};
+
+pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let Some(server) = config.server() else { return };
+    server.has_listen = true;
+    let word = slot::first(node);
+    let text = word.lossy().into_owned();
+    let endpoint = match Endpoint::listen(&text) {
+        Ok(endpoint) => endpoint,
+        Err(what) => {
+            let message = format!("{what} in \"{text}\" of the \"listen\" directive");
+            out.push(Diagnostic::error("nginx/bad-address", message).at(word.span));
+            return;
+        }
+    };
+    if !endpoint.has_port() {
+        let message = format!("no port in \"{text}\" of the \"listen\" directive");
+        let diagnostic = Diagnostic::warning("nginx/no-port", message).at(word.span);
+        out.push(diagnostic.help("the kernel picks a port at each start, as it does for nginx"));
+    }
+    let mut listen = Listen {
+        text,
+        endpoint,
+        addresses: Vec::new(),
+        udp: false,
+        backlog: None,
+        ipv6_only: None,
+        reuse_port: false,
+        keepalive: false,
+        span: word.span,
+        terminator: config.terminator,
+    };
+    let mut seen = Seen::default();
+    for word in &node.args[1..] {
+        if let Err(diagnostic) = parameter(&mut listen, word, &mut seen, out) {
+            out.push(diagnostic.at(word.span));
+            return;
+        }
+    }
+    if let Some(clash) = seen.clash_with_udp() {
+        let message =
+            format!("\"listen\" directive \"{clash}\" parameter is incompatible with \"udp\"");
+        out.push(Diagnostic::error("nginx/incompatible", message).at(word.span));
+        return;
+    }
+    if let Some(server) = config.server() {
+        server.listens.push(listen);
+        config.questions.push(Question::Listen);
+    }
+}
+
+/// Parameters that don't go with `udp`.
+#[derive(Default)]
+struct Seen {
+    udp: bool,
+    backlog: bool,
+    ssl: bool,
+    keepalive: bool,
+    proxy_protocol: bool,
+    fastopen: bool,
+}
+
+impl Seen {
+    /// The one that nginx names.
+    fn clash_with_udp(&self) -> Option<&'static str> {
+        let clashes = [
+            ("backlog", self.backlog),
+            ("ssl", self.ssl),
+            ("so_keepalive", self.keepalive),
+            ("proxy_protocol", self.proxy_protocol),
+            ("fastopen", self.fastopen),
+        ];
+        clashes.into_iter().find(|(_, seen)| *seen && self.udp).map(|(name, _)| name)
+    }
+}
+
+fn parameter(
+    listen: &mut Listen,
+    word: &Word,
+    seen: &mut Seen,
+    out: &mut Diagnostics,
+) -> Result<(), Diagnostic> {
+    let text = word.lossy();
+    let invalid = |message: String| Diagnostic::error("nginx/invalid-parameter", message);
+    let unknown = || invalid(format!("the invalid \"{text}\" parameter"));
+    match text.split_once('=') {
+        None => match &*text {
+            // There is one socket per address here, so it is always bound by itself.
+            "bind" | "default_server" => {}
+            "reuseport" => listen.reuse_port = true,
+            "udp" => {
+                listen.udp = true;
+                seen.udp = true;
+                slot::refuse(word, "only TCP is proxied yet", out);
+            }
+            "ssl" => {
+                seen.ssl = true;
+                slot::refuse(word, "TLS isn't ended here yet", out);
+            }
+            "proxy_protocol" => {
+                seen.proxy_protocol = true;
+                slot::refuse(word, "the PROXY protocol isn't read yet", out);
+            }
+            "deferred" => slot::lose(word, "connections are accepted at once", out),
+            _ => return Err(unknown()),
+        },
+        Some(("backlog", value)) => {
+            seen.backlog = true;
+            match slot::count(value) {
+                Some(number) if number > 0 => {
+                    listen.backlog = Some(u32::try_from(number).unwrap_or(u32::MAX))
+                }
+                _ => return Err(invalid(format!("invalid backlog \"{text}\""))),
+            }
+        }
+        Some((name @ ("rcvbuf" | "sndbuf"), value)) => {
+            match slot::bytes(value).filter(|size| i32::try_from(*size).is_ok()) {
+                Some(_) => slot::lose(word, "sockets keep the kernel's buffer sizes", out),
+                None => return Err(invalid(format!("invalid {name} \"{text}\""))),
+            }
+        }
+        Some(("fastopen", value)) => {
+            seen.fastopen = true;
+            match slot::count(value) {
+                Some(_) => slot::lose(word, "connections are made with three packets", out),
+                None => return Err(invalid(format!("invalid fastopen \"{text}\""))),
+            }
+        }
+        Some(("so_keepalive", value)) => {
+            seen.keepalive = true;
+            listen.keepalive = keepalive(value, word, out)
+                .ok_or_else(|| invalid(format!("invalid so_keepalive value: \"{value}\"")))?;
+        }
+        Some(("ipv6only", value)) => match value {
+            "on" => listen.ipv6_only = Some(true),
+            "off" => listen.ipv6_only = Some(false),
+            _ => return Err(unknown()),
+        },
+        Some(_) => return Err(unknown()),
+    }
+    Ok(())
+}
+
+/// `on`, `off`, or `IDLE:INTERVAL:COUNT` with at least one of them.
+fn keepalive(value: &str, word: &Word, out: &mut Diagnostics) -> Option<bool> {
+    match value {
+        "on" => return Some(true),
+        "off" => return Some(false),
+        _ => {}
+    }
+    let mut parts = value.split(':');
+    let times = [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()];
+    let count = parts.next().unwrap_or_default();
+    let bad_time = |text: &&str| !text.is_empty() && slot::seconds(text).is_none();
+    let bad_count = !count.is_empty() && slot::count(count).is_none_or(|count| count == 0);
+    let nothing = times.iter().all(|text| text.is_empty()) && count.is_empty();
+    if parts.next().is_some() || times.iter().any(bad_time) || bad_count || nothing {
+        return None;
+    }
+    slot::lose(word, "keepalive is on, with the kernel's times", out);
+    Some(true)
+}

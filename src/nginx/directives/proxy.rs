@@ -1,0 +1,236 @@
+//! `proxy_*` and the other ways to handle a connection.
+
+use super::slot;
+use super::{BOTH, Directive, ONE, Repeat, Row, SERVER, Support, TAKE12, row};
+use crate::directive::Arity::Flag;
+use crate::nginx::NginxConfig;
+use crate::nginx::address::Endpoint;
+use crate::nginx::config::Pass;
+use crate::text::{Diagnostic, Diagnostics, Node};
+
+const NO_RATES: &str = "rates aren't limited yet";
+const NO_UDP: Support = Support::Ignored("it counts datagrams, and listen … udp is refused");
+
+pub(super) static ROWS: &[Row] = &[
+    Directive {
+        support: Support::Partial("an upstream's name or an address, without variables"),
+        ..row("proxy_pass", SERVER, ONE, "UPSTREAM|ADDRESS:PORT|unix:PATH", "Where to.", pass)
+    },
+    Directive {
+        default: Some("60s"),
+        ..row("proxy_connect_timeout", BOTH, ONE, "TIME", "Wait for a peer.", |c, n, out| {
+            slot::time(&mut c.settings().connect_timeout, n, out)
+        })
+    },
+    Directive {
+        default: Some("10m"),
+        ..row(
+            "proxy_timeout",
+            BOTH,
+            ONE,
+            "TIME",
+            "A session in which nothing moves for so long ends.",
+            |c, n, out| slot::time(&mut c.settings().timeout, n, out),
+        )
+    },
+    Directive {
+        default: Some("16k"),
+        ..row("proxy_buffer_size", BOTH, ONE, "SIZE", "Read at once.", |c, n, out| {
+            slot::size(&mut c.settings().buffer_size, n, out)
+        })
+    },
+    Directive {
+        repeat: Repeat::Replaces,
+        ..row("proxy_downstream_buffer", BOTH, ONE, "SIZE", "proxy_buffer_size's old name.", old)
+    },
+    Directive {
+        repeat: Repeat::Replaces,
+        ..row("proxy_upstream_buffer", BOTH, ONE, "SIZE", "proxy_buffer_size's old name.", old)
+    },
+    Directive {
+        default: Some("on"),
+        ..row("proxy_next_upstream", BOTH, Flag, "on|off", "Try another peer.", |c, n, out| {
+            slot::flag(&mut c.settings().next_upstream, n, out)
+        })
+    },
+    Directive {
+        default: Some("0"),
+        ..row(
+            "proxy_next_upstream_tries",
+            BOTH,
+            ONE,
+            "NUMBER",
+            "Most peers tried for one connection; 0: all.",
+            |c, n, out| {
+                let mut tries = None;
+                slot::number(&mut tries, n, out);
+                c.settings().next_upstream_tries =
+                    tries.map(|tries| u32::try_from(tries).unwrap_or(u32::MAX));
+            },
+        )
+    },
+    Directive {
+        default: Some("0"),
+        ..row(
+            "proxy_next_upstream_timeout",
+            BOTH,
+            ONE,
+            "TIME",
+            "No other peer is tried later than this; 0: no limit.",
+            |c, n, out| slot::time(&mut c.settings().next_upstream_timeout, n, out),
+        )
+    },
+    Directive {
+        default: Some("off"),
+        since: Some("1.21.4"),
+        ..row(
+            "proxy_half_close",
+            BOTH,
+            Flag,
+            "on|off",
+            "Close each direction by itself.",
+            |c, n, out| slot::flag(&mut c.settings().half_close, n, out),
+        )
+    },
+    Directive {
+        default: Some("off"),
+        ..row("proxy_socket_keepalive", BOTH, Flag, "on|off", "TCP keepalive.", |c, n, out| {
+            slot::flag(&mut c.settings().socket_keepalive, n, out)
+        })
+    },
+    Directive {
+        support: Support::Refused("connections leave from the address that the kernel chooses"),
+        ..row("proxy_bind", BOTH, TAKE12, "ADDRESS|off [transparent]", "Source.", bind)
+    },
+    Directive {
+        since: Some("1.31"),
+        support: Support::Refused("sockets keep the kernel's buffer sizes"),
+        ..row("proxy_socket_rcvbuf", BOTH, ONE, "SIZE", "Receive buffer.", socket_buffer)
+    },
+    Directive {
+        since: Some("1.31"),
+        support: Support::Refused("sockets keep the kernel's buffer sizes"),
+        ..row("proxy_socket_sndbuf", BOTH, ONE, "SIZE", "Send buffer.", socket_buffer)
+    },
+    Directive {
+        default: Some("0"),
+        support: Support::Refused(NO_RATES),
+        ..row("proxy_upload_rate", BOTH, ONE, "BYTES", "Bytes/s from a client.", rate)
+    },
+    Directive {
+        default: Some("0"),
+        support: Support::Refused(NO_RATES),
+        ..row("proxy_download_rate", BOTH, ONE, "BYTES", "Bytes/s to a client.", rate)
+    },
+    Directive {
+        default: Some("0"),
+        support: NO_UDP,
+        ..row("proxy_requests", BOTH, ONE, "NUMBER", "Datagrams of a session.", |_, n, out| {
+            slot::number(&mut None, n, out)
+        })
+    },
+    Directive {
+        support: NO_UDP,
+        ..row("proxy_responses", BOTH, ONE, "NUMBER", "Datagrams expected.", |_, n, out| {
+            slot::number(&mut None, n, out)
+        })
+    },
+    Directive {
+        default: Some("off"),
+        support: Support::Refused("the PROXY protocol isn't written yet"),
+        ..row(
+            "proxy_protocol",
+            BOTH,
+            ONE,
+            "on|off",
+            "Tell the peer who the client is.",
+            |_, n, out| {
+                if !slot::first(n).text.eq_ignore_ascii_case(b"v2") {
+                    slot::flag(&mut None, n, out);
+                }
+                unless_off(n, "the PROXY protocol isn't written yet", out)
+            },
+        )
+    },
+    Directive {
+        support: Support::Refused("connections are only proxied to peers"),
+        since: Some("1.25.5"),
+        ..row("pass", SERVER, ONE, "ADDRESS", "To another listener of nginx.", handler)
+    },
+    Directive {
+        support: Support::Refused("connections are only proxied to peers"),
+        ..row("return", SERVER, ONE, "TEXT", "Answer and close.", handler)
+    },
+];
+
+fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let terminator = config.terminator;
+    let Some(server) = config.server() else { return };
+    server.has_handler = true;
+    let word = slot::first(node);
+    let text = word.lossy().into_owned();
+    if text.contains('$') {
+        return slot::refuse(word, "variables aren't evaluated yet", out);
+    }
+    match Endpoint::peer(&text) {
+        Ok(_) => {
+            server.pass = Some(Pass { text, addresses: Vec::new(), span: word.span, terminator })
+        }
+        Err(what) => {
+            let message = format!("{what} in upstream \"{text}\"");
+            let mut diagnostic = Diagnostic::error("nginx/bad-address", message).at(word.span);
+            if text.contains("://") {
+                diagnostic = diagnostic.help("it is an address here, not a URL: ADDRESS:PORT");
+            }
+            out.push(diagnostic);
+        }
+    }
+}
+
+fn old(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let message = format!(
+        "the \"{}\" directive is deprecated, use the \"proxy_buffer_size\" directive instead",
+        node.name.lossy()
+    );
+    out.push(Diagnostic::warning("nginx/deprecated", message).at(node.name.span));
+    slot::size(&mut config.settings().buffer_size, node, out);
+}
+
+fn bind(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    if let Some(bad) = node.args.get(1).filter(|word| !word.is("transparent")) {
+        return slot::invalid_parameter(bad, out);
+    }
+    if !slot::first(node).is("off") {
+        slot::refuse(&node.name, "connections leave from the address the kernel chooses", out);
+    }
+}
+
+fn socket_buffer(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    slot::size(&mut None, node, out);
+    slot::lose(&node.name, "sockets keep the kernel's buffer sizes", out);
+}
+
+fn rate(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let word = slot::first(node);
+    let mut rate = None;
+    if !word.text.contains(&b'$') {
+        slot::size(&mut rate, node, out);
+    }
+    if rate != Some(0) {
+        slot::refuse(&node.name, NO_RATES, out);
+    }
+}
+
+/// A switch that may be given as `off`.
+pub(super) fn unless_off(node: &Node, why: &str, out: &mut Diagnostics) {
+    if !slot::first(node).text.eq_ignore_ascii_case(b"off") {
+        slot::refuse(&node.name, why, out);
+    }
+}
+
+fn handler(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    if let Some(server) = config.server() {
+        server.has_handler = true;
+    }
+    slot::refuse(&node.name, "connections are only proxied to peers", out);
+}

@@ -1,0 +1,120 @@
+//! `stream {}` as a whole, when its `}` has come: what nginx can only check then, in its order, and
+//! what each server inherits.
+
+use std::collections::HashSet;
+
+use super::address::Endpoint;
+use super::config::{self, Settings, Stream, Upstream};
+use super::directives::slot::UNSUPPORTED;
+use super::parse::same_line;
+use super::walk::Walk;
+use crate::plan::stream::Address;
+use crate::text::{Diagnostic, Diagnostics};
+
+/// Checks that every server has a handler, every upstream a peer, every `proxy_pass` a target.
+pub(super) fn check(walk: &mut Walk<'_>) {
+    let mut out = Diagnostics::default();
+    let (host, sources) = (walk.host, walk.sources);
+    let Some(stream) = walk.config.stream.as_mut() else { return };
+    for server in stream.servers.iter().filter(|server| !server.has_handler && server.has_listen) {
+        let help = "add proxy_pass";
+        let diagnostic = Diagnostic::error("nginx/no-handler", "no handler for server");
+        out.push(diagnostic.at(server.open).help(help));
+    }
+    for upstream in &stream.upstreams {
+        if !upstream.servers.is_empty() && upstream.servers.iter().all(|server| server.backup) {
+            let message = format!("no servers in upstream \"{}\"", upstream.name);
+            let help = "at least one server must not be a backup";
+            let diagnostic = Diagnostic::error("nginx/no-servers", message);
+            out.push(diagnostic.at(upstream.open).help(help));
+        }
+    }
+    let names: HashSet<String> =
+        stream.upstreams.iter().map(|upstream| upstream.name.to_ascii_lowercase()).collect();
+    for pass in stream.servers.iter_mut().filter_map(|server| server.pass.as_mut()) {
+        if names.contains(&pass.text.to_ascii_lowercase()) {
+            continue;
+        }
+        let Ok(endpoint) = Endpoint::peer(&pass.text) else { continue };
+        let complaint = if endpoint.has_port() {
+            pass.addresses = config::addresses(&endpoint, |name| host.resolve(name));
+            let Endpoint::Name { name, .. } = &endpoint else { continue };
+            pass.addresses.is_empty().then(|| format!("host not found in upstream \"{name}\""))
+        } else {
+            Some(format!("no port in upstream \"{}\"", pass.text))
+        };
+        if let Some(message) = complaint {
+            let near = crate::directive::check::nearest(
+                &pass.text,
+                stream.upstreams.iter().map(|upstream| upstream.name.as_str()),
+            );
+            let place = same_line(sources, pass.span, pass.terminator);
+            let diagnostic = Diagnostic::error("nginx/unknown-upstream", message).at(place);
+            out.push(match near {
+                Some(near) => diagnostic.help(format!("did you mean the upstream `{near}`?")),
+                None => diagnostic,
+            });
+        }
+    }
+    overlaps(stream, &mut out);
+    for diagnostic in out {
+        walk.push(diagnostic);
+    }
+}
+
+/// A wildcard and an address on the same port share one socket in nginx, which then looks at the
+/// address that the client used. That isn't done here yet.
+fn overlaps(stream: &Stream, out: &mut Diagnostics) {
+    let listens = || stream.servers.iter().flat_map(|server| &server.listens);
+    let tcp = |address: &Address| match address {
+        Address::Tcp(address) => Some(*address),
+        Address::Unix(_) => None,
+    };
+    let wildcards: HashSet<(bool, u16)> = listens()
+        .flat_map(|listen| listen.addresses.iter().filter_map(tcp))
+        .filter(|address| address.ip().is_unspecified() && address.port() != 0)
+        .map(|address| (address.is_ipv4(), address.port()))
+        .collect();
+    for listen in listens() {
+        let clash = listen.addresses.iter().filter_map(tcp).find(|address| {
+            !address.ip().is_unspecified()
+                && wildcards.contains(&(address.is_ipv4(), address.port()))
+        });
+        if let Some(address) = clash {
+            let message = format!(
+                "\"{}\" beside all addresses on port {} is not supported by evenkeel yet",
+                listen.text,
+                address.port()
+            );
+            out.push(Diagnostic::error(UNSUPPORTED, message).at(listen.span));
+        }
+    }
+}
+
+impl Stream {
+    /// The upstream block that a `proxy_pass` means; names don't mind case.
+    pub(super) fn upstream_named(&self, name: &str) -> Option<(usize, &Upstream)> {
+        let named = |(_, upstream): &(usize, &Upstream)| upstream.name.eq_ignore_ascii_case(name);
+        self.upstreams.iter().enumerate().find(named)
+    }
+}
+
+impl Settings {
+    /// A server's settings with what it inherits.
+    pub(super) fn over(&self, outer: &Settings) -> Settings {
+        let error_logs =
+            if self.error_logs.is_empty() { &outer.error_logs } else { &self.error_logs };
+        Settings {
+            connect_timeout: self.connect_timeout.or(outer.connect_timeout),
+            timeout: self.timeout.or(outer.timeout),
+            buffer_size: self.buffer_size.or(outer.buffer_size),
+            next_upstream: self.next_upstream.or(outer.next_upstream),
+            next_upstream_tries: self.next_upstream_tries.or(outer.next_upstream_tries),
+            next_upstream_timeout: self.next_upstream_timeout.or(outer.next_upstream_timeout),
+            half_close: self.half_close.or(outer.half_close),
+            tcp_nodelay: self.tcp_nodelay.or(outer.tcp_nodelay),
+            socket_keepalive: self.socket_keepalive.or(outer.socket_keepalive),
+            error_logs: error_logs.clone(),
+        }
+    }
+}

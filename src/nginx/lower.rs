@@ -1,0 +1,162 @@
+//! The typed config → the Plan: names become indices, what isn't given becomes nginx's default.
+//! Defaults are those of nginx's documentation.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::config::{Listen, NginxConfig, Pass, Settings, Stream, Upstream};
+use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
+use crate::plan::stream::{
+    Address, Balance, Listener, NextUpstream, Peer, Server, ServerId, StreamPlan, UpstreamId,
+};
+use crate::plan::{self};
+use crate::text::{Diagnostic, Diagnostics};
+
+const DEFAULT_PID: &str = "/run/nginx.pid";
+const DEFAULT_CONNECTIONS: usize = 512;
+const DEFAULT_BACKLOG: u32 = 511;
+const DEFAULT_BUFFER: usize = 16 * 1024;
+
+/// The stream role's plan; `None` where the config had an error.
+pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
+    let mut out = Diagnostics::default();
+    if config.refused {
+        return (None, out);
+    }
+    let mut plan = StreamPlan {
+        process: process(config),
+        listeners: Vec::new(),
+        servers: Vec::new(),
+        upstreams: Vec::new(),
+    };
+    if let Some(stream) = &config.stream {
+        lower_stream(stream, &mut plan);
+    }
+    let (connections, sockets) = (plan.process.worker_connections, plan.listeners.len());
+    if connections < sockets || connections == 0 {
+        let message = format!(
+            "{connections} worker_connections are not enough for {sockets} listening sockets"
+        );
+        out.push(Diagnostic::error("nginx/worker-connections", message));
+        return (None, out);
+    }
+    (Some(plan), out)
+}
+
+fn process(config: &NginxConfig) -> StreamProcess {
+    let main = &config.main;
+    let connections = config.events.as_ref().and_then(|events| events.worker_connections);
+    let mut error_logs = main.error_logs.clone();
+    if let (true, Some(path)) = (error_logs.is_empty(), &config.error_log) {
+        let target = match path.to_str() {
+            Some("stderr") => LogTarget::Stderr,
+            _ => LogTarget::File(config.prefix.join(path)),
+        };
+        error_logs.push(ErrorLog { target, level: LogLevel::default() });
+    }
+    StreamProcess {
+        workers: main.worker_processes.unwrap_or(1),
+        worker_connections: connections.unwrap_or(DEFAULT_CONNECTIONS),
+        user: main.user.clone(),
+        pid: main.pid.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PID)),
+        daemon: main.daemon.unwrap_or(true),
+        master_process: main.master_process.unwrap_or(true),
+        shutdown_timeout: main.worker_shutdown_timeout,
+        rlimit_nofile: main.worker_rlimit_nofile,
+        error_logs,
+    }
+}
+
+fn lower_stream(stream: &Stream, plan: &mut StreamPlan) {
+    plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
+    let mut implicit = HashMap::new();
+    for server in &stream.servers {
+        let Some(pass) = &server.pass else { continue };
+        let upstream = match stream.upstream_named(&pass.text) {
+            Some((index, _)) => UpstreamId(index),
+            None => *implicit.entry(pass.text.to_ascii_lowercase()).or_insert_with(|| {
+                plan.upstreams.push(implicit_upstream(pass));
+                UpstreamId(plan.upstreams.len() - 1)
+            }),
+        };
+        let id = ServerId(plan.servers.len());
+        let settings = server.settings.over(&stream.settings);
+        plan.servers.push(lower_server(settings, upstream, server.open));
+        plan.listeners.extend(server.listens.iter().flat_map(|listen| listeners(listen, id)));
+    }
+}
+
+fn lower_server(settings: Settings, upstream: UpstreamId, span: crate::text::Span) -> Server {
+    Server {
+        upstream,
+        connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
+        timeout: settings.timeout.unwrap_or(Duration::from_secs(600)),
+        buffer_size: settings.buffer_size.unwrap_or(DEFAULT_BUFFER),
+        next_upstream: NextUpstream {
+            enabled: settings.next_upstream.unwrap_or(true),
+            tries: settings.next_upstream_tries.unwrap_or(0),
+            timeout: settings.next_upstream_timeout.unwrap_or_default(),
+        },
+        half_close: settings.half_close.unwrap_or(false),
+        tcp_nodelay: settings.tcp_nodelay.unwrap_or(true),
+        socket_keepalive: settings.socket_keepalive.unwrap_or(false),
+        error_logs: settings.error_logs,
+        span,
+    }
+}
+
+fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener> {
+    listen.addresses.iter().map(move |address| Listener {
+        address: address.clone(),
+        server,
+        backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
+        ipv6_only: listen.ipv6_only.unwrap_or(true),
+        reuse_port: listen.reuse_port,
+        keepalive: listen.keepalive,
+        span: listen.span,
+    })
+}
+
+fn lower_upstream(upstream: &Upstream) -> plan::stream::Upstream {
+    let peers = upstream.servers.iter().flat_map(|server| {
+        server.addresses.iter().map(|address| Peer {
+            name: server.text.clone(),
+            address: address.clone(),
+            weight: server.weight,
+            max_fails: server.max_fails,
+            fail_timeout: server.fail_timeout,
+            max_conns: server.max_conns,
+            backup: server.backup,
+            down: server.down,
+            span: server.span,
+        })
+    });
+    plan::stream::Upstream {
+        name: upstream.name.clone(),
+        balance: Balance::RoundRobin,
+        peers: peers.collect(),
+        span: upstream.span,
+    }
+}
+
+/// What a literal `proxy_pass` address makes: one peer per address.
+fn implicit_upstream(pass: &Pass) -> plan::stream::Upstream {
+    let peer = |address: &Address| Peer {
+        name: pass.text.clone(),
+        address: address.clone(),
+        weight: 1,
+        max_fails: 1,
+        fail_timeout: Duration::from_secs(10),
+        max_conns: 0,
+        backup: false,
+        down: false,
+        span: pass.span,
+    };
+    plan::stream::Upstream {
+        name: pass.text.clone(),
+        balance: Balance::RoundRobin,
+        peers: pass.addresses.iter().map(peer).collect(),
+        span: pass.span,
+    }
+}
