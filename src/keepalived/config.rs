@@ -55,7 +55,8 @@ pub struct Refusal {
 pub struct Globals {
     pub router_id: Option<At<String>>,
     pub script_security: Option<Span>,
-    pub script_user: Option<User>,
+    /// In the order of the file; the last that exists counts.
+    pub script_users: Vec<User>,
     pub dynamic_interfaces: Option<Span>,
     pub version: Option<At<u8>>,
     pub group: Option<At<Ipv4Addr>>,

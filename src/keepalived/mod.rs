@@ -25,7 +25,7 @@ pub use expand::Limits;
 pub use lower::lower;
 
 use crate::host::Host;
-use crate::text::{Diagnostic, Diagnostics, Severity, SourceMap};
+use crate::text::{Diagnostic, Diagnostics, Severity, SourceMap, Span};
 
 /// Reads the config at `path` with all that it includes. `config_id` is `-i`'s; without it the
 /// first part of the host's name is compared with `@conditions`.
@@ -73,6 +73,13 @@ pub fn read_within(
         words::split(line, keywords::takes_command, &mut statements, &mut diagnostics);
     }
     drop(lines);
+    for statement in &statements {
+        if let Some(keyword) = statement.words.first().filter(|word| words::secret(&word.text)) {
+            statement.words[1..].iter().for_each(|word| sources.conceal(word.span));
+            // A quote that nothing ends leaves no word behind.
+            sources.conceal(rest_of_line(sources, keyword.span));
+        }
+    }
     let mut grammar = keywords::Keywords::default();
     let nodes = parse::parse(statements, &mut grammar, &mut diagnostics);
     keywords::set(&nodes, &mut config, &mut diagnostics);
@@ -80,18 +87,27 @@ pub fn read_within(
     (config, diagnostics)
 }
 
+fn rest_of_line(sources: &SourceMap, span: Span) -> Span {
+    let bytes = sources.file(span.file).map_or(&[][..], |file| &file.bytes);
+    let from = (span.end as usize).min(bytes.len());
+    let length = bytes[from..].iter().position(|byte| *byte == b'\n');
+    Span::new(span.file, from, from + length.unwrap_or(bytes.len() - from))
+}
+
 /// What `keepalived -t` exits with after these complaints: 0 nothing that matters, 2 a line that
 /// it can't read on from, 5 errors, 6 scripts that nothing guards.
 pub fn config_test_exit(diagnostics: &Diagnostics) -> u8 {
     let any = |code: &str| diagnostics.iter().any(|diagnostic| diagnostic.code == code);
+    let fatal = |code: &str| {
+        let mut of_code = diagnostics.iter().filter(|diagnostic| diagnostic.code == code);
+        of_code.any(|diagnostic| diagnostic.severity == Severity::Fatal)
+    };
     match diagnostics.worst() {
-        _ if any("keepalived/missing-parameter")
-            && diagnostics.worst() == Some(Severity::Fatal) =>
-        {
-            2
-        }
-        Some(Severity::Error | Severity::Fatal) => 5,
+        _ if fatal("keepalived/missing-parameter") => 2,
+        // It ends before it comes to the scripts.
+        _ if fatal("keepalived/interface") => 5,
         _ if any("keepalived/script-security") => 6,
+        Some(Severity::Error | Severity::Fatal) => 5,
         _ => 0,
     }
 }

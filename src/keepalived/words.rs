@@ -36,6 +36,12 @@ impl Statement {
     }
 }
 
+/// Must what stands behind this keyword not be seen?
+pub(super) fn secret(keyword: &[u8]) -> bool {
+    // Also where it is misspelt: `auth_password`, `auth_pas`.
+    keyword.starts_with(b"auth_pa") || keyword == b"password" || keyword == b"key"
+}
+
 enum Token<'a> {
     Open,
     Close,
@@ -78,11 +84,20 @@ pub(super) fn split(
             Token::Bare(text) => words.push(Word::new(text, span)),
             Token::Quoted(text) => words.push(Word { text: text.into(), span, quoted: true }),
             Token::Unterminated => {
-                let text = String::from_utf8_lossy(&line.text).into_owned();
-                let message = format!("Unterminated quote '{}'", text.trim());
+                let message = match words.first().is_some_and(|word| secret(&word.text)) {
+                    true => "Unterminated quote".to_owned(),
+                    false => {
+                        let text = String::from_utf8_lossy(&line.text).into_owned();
+                        format!("Unterminated quote '{}'", text.trim())
+                    }
+                };
                 let help = "a quoted string ends on the line it starts on";
                 let diagnostic = Diagnostic::error("keepalived/quote", message);
                 diagnostics.push(diagnostic.at(span).help(help));
+                // A command that isn't whole is none; other lines go on without the word.
+                if command {
+                    words.clear();
+                }
             }
         }
         at = end;

@@ -148,9 +148,10 @@ fn excerpt(
     let end = (span.end as usize).clamp(start, line_end);
     let from = line_start.max(start.saturating_sub(WIDEST));
     let to = line_end.min(end.min(start + WIDEST) + WIDEST);
-    let before = printable(&bytes[from..start]);
-    let marked = printable(&bytes[start..end.min(to)]);
-    let after = printable(&bytes[end.min(to)..to]);
+    let shown = |range| printable(&sources.shown(span.file, range));
+    let before = shown(from..start);
+    let marked = shown(start..end.min(to));
+    let after = shown(end.min(to)..to);
     let after = after.trim_end();
     // An empty place is shown at the character that stands there.
     let width = match marked.len() {

@@ -25,6 +25,8 @@ pub struct Expansion {
 pub struct SourceMap {
     files: Vec<SourceFile>,
     expansions: Vec<Expansion>,
+    /// Bytes that hold secrets.
+    concealed: Vec<Span>,
 }
 
 /// A place for people: 1-based line and column (in characters).
@@ -46,6 +48,32 @@ impl SourceMap {
     pub fn add_expansion(&mut self, name: impl Into<String>, definition: Span) -> Origin {
         self.expansions.push(Expansion { name: name.into(), definition });
         Origin::Expanded(self.expansions.len() as u32 - 1)
+    }
+
+    /// From here on the bytes at `span` are shown as asterisks.
+    pub fn conceal(&mut self, span: Span) {
+        self.concealed.push(span);
+        // A secret may stand in the definition that it was expanded from.
+        if let Some(expansion) = self.expansion(span.origin) {
+            let definition = expansion.definition;
+            self.concealed.push(definition);
+        }
+    }
+
+    /// The bytes `range` of a file as they may be shown.
+    pub fn shown(&self, id: FileId, range: std::ops::Range<usize>) -> Vec<u8> {
+        let Some(file) = self.file(id) else { return Vec::new() };
+        let mut bytes = file.bytes[range.clone()].to_vec();
+        for secret in self.concealed.iter().filter(|secret| secret.file == id) {
+            let from = (secret.start as usize).max(range.start);
+            let to = (secret.end as usize).min(range.end);
+            for byte in
+                bytes.iter_mut().take(to.saturating_sub(range.start)).skip(from - range.start)
+            {
+                *byte = b'*';
+            }
+        }
+        bytes
     }
 
     pub fn files(&self) -> &[SourceFile] {

@@ -27,6 +27,13 @@ pub(super) fn virtual_ipaddress(
     }
 }
 
+/// Complains about the lines of a block whose addresses aren't used.
+pub(super) fn check(_: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    for line in node.body.iter().flatten() {
+        Reader { line, at: 0, diagnostics }.address();
+    }
+}
+
 struct Reader<'a> {
     line: &'a Node,
     at: usize,

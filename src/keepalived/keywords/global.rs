@@ -483,7 +483,8 @@ pub(super) const TABLE: &[Row] = &[
         .refused("a link counts at once"),
     Row::of(MAIN, "static_ipaddress", "", "Addresses that are always held")
         .lines()
-        .refused(NO_STATIC),
+        .refused(NO_STATIC)
+        .set(super::address::check),
     Row::of(MAIN, "static_routes", "", "Routes that are always held").lines().refused(NO_STATIC),
     Row::of(MAIN, "static_rules", "", "Routing rules that are always held")
         .lines()
@@ -506,7 +507,12 @@ fn router_id(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagn
 
 fn script_user(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
     match read::user(&node.args) {
-        Some(user) => config.globals.script_user = Some(user),
+        Some(_) if node.args.len() > 2 => {
+            let word = &node.args[2];
+            let message = "Error setting global script uid/gid".to_owned();
+            diagnostics.push(wrong(word, message, "a user and a group, no more".to_owned()));
+        }
+        Some(user) => config.globals.script_users.push(user),
         None => missing(node, "No script username specified", diagnostics),
     }
 }
@@ -520,7 +526,11 @@ fn script_security(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnosti
     config.globals.script_security = Some(node.name.span);
 }
 
-fn dynamic_interfaces(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
+fn dynamic_interfaces(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    if let Some(word) = node.args.first().filter(|word| !word.is("allow_if_changes")) {
+        let message = format!("Unknown dynamic_interfaces option '{}'", word.lossy());
+        diagnostics.push(wrong(word, message, "only `allow_if_changes` may stand here".to_owned()));
+    }
     config.globals.dynamic_interfaces = Some(node.name.span);
 }
 

@@ -86,7 +86,8 @@ pub(super) const TABLE: &[Row] = &[
         "Addresses that the master holds without announcing them",
     )
     .lines()
-    .refused("these addresses aren't added"),
+    .refused("these addresses aren't added")
+    .set(address::check),
     Row::of(INSTANCE, "no_virtual_ipaddress", "", "An instance without addresses is intended")
         .newer()
         .full(no_virtual_ipaddress),

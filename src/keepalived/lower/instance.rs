@@ -160,6 +160,14 @@ impl Lowering<'_> {
 
     fn authentication(&mut self, instance: &Instance) -> Option<Authentication> {
         let kind = instance.auth_type.as_ref()?;
+        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
+        if version.is_some_and(|version| version.value == 3) {
+            let name = &instance.name.value;
+            let message =
+                format!("({name}) VRRP version 3 does not support authentication. Ignoring.");
+            self.complain(message, kind.span);
+            return None;
+        }
         let Some(password) = &instance.auth_pass else {
             let name = &instance.name.value;
             let message =

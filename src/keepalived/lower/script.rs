@@ -31,7 +31,7 @@ impl<'a> Scripts<'a> {
         host: &'a dyn Host,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let user = globals.script_user.as_ref().and_then(|user| {
+        let users = globals.script_users.iter().filter_map(|user| {
             let found = host.user(&user.name, user.group.as_deref());
             if found.is_none() {
                 let message = "Error setting global script uid/gid";
@@ -40,6 +40,7 @@ impl<'a> Scripts<'a> {
             }
             found
         });
+        let user = users.last();
         let user = user.or_else(|| host.user(DEFAULT_USER, None));
         Scripts { host, secure: globals.script_security.is_some(), user, as_root: None }
     }
@@ -188,8 +189,13 @@ impl<'a> Scripts<'a> {
                 argv[0] = path.unwrap_or_default().to_string_lossy().into_owned();
                 return Some(argv);
             }
+            // keepalived finds nothing wrong with that, and every run fails.
             Some(ScriptFile::NotExecutable) => {
-                ("since not found/accessible", "it is no file, or nobody may execute it")
+                let message = format!("{what} can't be executed: every run will fail");
+                let help = "it is no file, or nobody may execute it";
+                let diagnostic = Diagnostic::warning("keepalived/script", message);
+                diagnostics.push(diagnostic.at(span).help(help));
+                return Some(argv);
             }
             Some(ScriptFile::Missing) | None => (
                 "since not found/accessible",
