@@ -21,6 +21,8 @@ pub struct Process {
     pub comm: Vec<u8>,
     /// `R`, `S`, `D`, `T`, `Z`, …
     pub state: u8,
+    /// The process that waits for its end.
+    pub parent: i32,
     /// Threads that still run: 1 for the zombie of a process that ended as a whole.
     pub threads: u32,
     /// Clock ticks after boot: with the pid, the process's identity.
@@ -151,6 +153,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Process> {
         pid,
         comm: bytes.get(open + 1..close)?.to_vec(),
         state: *fields.first()?.as_bytes().first()?,
+        parent: fields.get(1)?.parse().ok()?,
         threads: fields.get(17)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })
@@ -166,7 +169,7 @@ mod tests {
         let process = parse_stat(line).unwrap();
         assert_eq!(process.comm, b"a) R 1 (b");
         assert_eq!((process.pid, process.state), (42, b'S'));
-        assert_eq!((process.threads, process.started), (3, 777));
+        assert_eq!((process.parent, process.threads, process.started), (1, 3, 777));
         for length in 0..line.len() - 12 {
             assert_eq!(parse_stat(&line[..length]), None);
         }

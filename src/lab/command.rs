@@ -8,8 +8,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::stage::Play;
-use super::topology::{self, Daemon};
-use super::{Doing, Failure, Outcome, host, scenario};
+use super::topology::Daemon;
+use super::{Doing, Failure, Outcome, cluster_file, host, scenario};
 use crate::kernel::namespace;
 use crate::text::{Diagnostics, SourceMap, render};
 
@@ -44,7 +44,7 @@ pub fn rehearse(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Outcome<u8> {
-    let (sources, diagnostics, cluster) = topology::read(&options.dir);
+    let (sources, diagnostics, cluster) = cluster_file::read(&options.dir);
     complain(&sources, &diagnostics, options.json);
     let Some(mut cluster) = cluster else { return Ok(2) };
     if options.list {

@@ -7,9 +7,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, sync_channel};
@@ -219,12 +219,17 @@ fn all_ids_zero(table: &str) -> String {
 
 /// Does this host have psmisc's `killall`? Nodes get a stand-in where it doesn't.
 pub(super) fn has_killall() -> bool {
-    Path::new("/usr/bin/killall").exists()
+    has_program("/usr/bin/killall")
 }
 
 /// Does this host have `nft`?
 pub(super) fn has_nft() -> bool {
-    ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].iter().any(|path| Path::new(path).exists())
+    ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].into_iter().any(has_program)
+}
+
+fn has_program(path: &str) -> bool {
+    let meta = std::fs::metadata(path);
+    meta.is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn start_init(stage: UnixStream) -> Outcome<()> {

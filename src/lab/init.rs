@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::killall::{self, Choice};
-use crate::kernel::namespace;
+use crate::kernel::{namespace, process};
 
 /// What the stage wants of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(super) fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
-    let _ = nix::sys::prctl::set_name(c"node-init");
+    process::set_name("node-init");
     namespace::mount_proc()?;
     // Not every container lets a new sysfs be mounted, and little looks there.
     let _ = namespace::mount_sys();

@@ -4,8 +4,10 @@
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+
+use crate::kernel::proc::{Process, processes};
+use crate::kernel::process;
 
 /// Which processes of a name are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +19,14 @@ pub(super) enum Choice {
 
 /// Sends a signal (or none, as `-0` does) to the processes of that name. How many there were.
 pub(super) fn send(name: &str, signal: Option<Signal>, choice: Choice) -> usize {
-    let named: Vec<Process> = processes().into_iter().filter(|one| one.name == name).collect();
+    let all = processes().unwrap_or_default().into_iter();
+    let named: Vec<Process> = all.filter(|one| one.comm == name.as_bytes()).collect();
     let chosen = named.iter().filter(|one| match choice {
         Choice::All => true,
         Choice::Children => named.iter().any(|other| other.pid == one.parent),
     });
-    chosen.filter(|one| kill(one.pid, signal).is_ok()).count()
+    let number = signal.map_or(0, |signal| signal as i32);
+    chosen.filter(|one| process::signal(one.pid, number).is_ok()).count()
 }
 
 /// `killall [-SIGNAL] NAME...`: 0 if every name was found.
@@ -61,26 +65,4 @@ fn parse_signal(word: &str) -> Option<Signal> {
         Ok(number) => Signal::try_from(number).ok(),
         Err(_) => Signal::from_str(&format!("SIG{}", word.trim_start_matches("SIG"))).ok(),
     }
-}
-
-struct Process {
-    pid: Pid,
-    parent: Pid,
-    name: String,
-}
-
-fn processes() -> Vec<Process> {
-    let folders = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(process).collect()
-}
-
-/// Source: proc_pid_stat(5): the name stands in brackets and may hold any character.
-fn process(pid: i32) -> Option<Process> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let (before, after) = (stat.find('(')?, stat.rfind(')')?);
-    let parent = stat.get(after + 2..)?.split(' ').nth(1)?.parse().ok()?;
-    let name = stat.get(before + 1..after)?.to_owned();
-    Some(Process { pid: Pid::from_raw(pid), parent: Pid::from_raw(parent), name })
 }

@@ -10,12 +10,14 @@
 //! [`host`], and each load balancer has a PID 1 of its own, [`init`]. So whatever ends the
 //! stage, the kernel removes all processes, networks and mounts with it.
 //!
-//! What is described: [`topology`], [`scenario`]. What is built: [`switch`], [`host`], [`root`],
-//! [`init`], [`systemctl`], [`web`], [`client`]. What is seen and judged: [`record`], [`verdict`],
+//! What is described: [`topology`] (read by [`cluster_file`]), [`scenario`]. What is built and done: [`switch`], [`host`], [`root`],
+//! [`init`], [`systemctl`], [`web`], [`client`], [`deed`]. What is seen and judged: [`record`], [`verdict`],
 //! [`timeline`]. Read [`topology`] next, then [`stage`].
 
 mod client;
+mod cluster_file;
 mod command;
+mod deed;
 mod host;
 mod init;
 mod killall;

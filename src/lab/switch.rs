@@ -61,7 +61,9 @@ impl Switch {
     /// balancers need from each other.
     pub(super) fn pass_multicast(&self, port: &str, pass: bool) -> Outcome<()> {
         let index = self.netlink.index(port)?;
-        self.netlink.set(LinkBridgePort::new(index).mcast_flood(pass).build())
+        let change = LinkBridgePort::new(index).mcast_flood(pass).build();
+        let change = self.netlink.handle.link().set_port(change).execute();
+        self.netlink.runtime.block_on(change).doing("cannot change a port of the switch")
     }
 }
 

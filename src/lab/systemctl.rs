@@ -11,8 +11,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+
+use crate::kernel::process;
 
 struct Unit {
     name: &'static str,
@@ -85,11 +86,9 @@ pub(super) fn main(args: &[String]) -> ExitCode {
 
 impl Unit {
     /// The process that the pid file names, if it lives and is one of the unit's.
-    fn main_process(&self) -> Option<Pid> {
-        let pid: i32 = std::fs::read_to_string(self.pid_file).ok()?.trim().parse().ok()?;
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
-        (name == self.name && !rest.starts_with('Z')).then_some(Pid::from_raw(pid))
+    fn main_process(&self) -> Option<i32> {
+        let pid = std::fs::read_to_string(self.pid_file).ok()?.trim().parse().ok()?;
+        process::lives(pid, self.name).then_some(pid)
     }
 
     fn start(&self) -> io::Result<()> {
@@ -134,17 +133,17 @@ impl Unit {
 
     fn stop(&self) -> io::Result<()> {
         let Some(pid) = self.main_process() else { return Ok(()) };
-        kill(pid, self.stop)?;
+        process::signal(pid, self.stop as i32)?;
         let gone = || Ok(self.main_process() != Some(pid));
         self.wait("it didn't end", gone).or_else(|_| {
-            kill(pid, Signal::SIGKILL)?;
+            process::signal(pid, Signal::SIGKILL as i32)?;
             self.wait("it couldn't be killed", gone)
         })
     }
 
     fn reload(&self) -> io::Result<()> {
         let pid = self.main_process().ok_or_else(|| io::Error::other("it isn't running"))?;
-        Ok(kill(pid, Signal::SIGHUP)?)
+        process::signal(pid, Signal::SIGHUP as i32)
     }
 
     fn wait(&self, trouble: &str, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
