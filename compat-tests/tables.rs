@@ -1,1 +1,91 @@
-//! Tests of tables.
+//! The tables of both dialects against upstream's lists, and their claims against the fixtures.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use evenkeel::directive::Support;
+use evenkeel::keepalived::keywords;
+
+type Rows = BTreeSet<(String, String)>;
+
+/// `fixtures/upstream/keepalived-keywords.tsv`: context and keyword.
+fn upstream_keywords() -> Rows {
+    let text = fs::read_to_string("fixtures/upstream/keepalived-keywords.tsv").unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let rows = lines.map(|line| {
+        let (context, keyword) = line.split_once('\t').unwrap();
+        (context.to_owned(), keyword.to_owned())
+    });
+    rows.collect()
+}
+
+fn our_keywords() -> Vec<(&'static str, &'static keywords::Row)> {
+    keywords::all()
+        .flat_map(|row| row.contexts.iter().map(move |context| (*context, row)))
+        .collect()
+}
+
+#[test]
+fn every_keyword_of_keepalived_has_a_row() {
+    let upstream = upstream_keywords();
+    assert_eq!(upstream.len(), 531);
+    let ours: Rows =
+        our_keywords().iter().map(|(context, row)| ((*context).into(), row.name.into())).collect();
+    let missing: Vec<_> = upstream.difference(&ours).collect();
+    assert!(missing.is_empty(), "without a row: {missing:?}");
+    // What only 2.2.7 knows.
+    let only_older = [("virtual_server real_server FILE_CHECK", "dynamic")];
+    let more: Vec<_> = ours
+        .difference(&upstream)
+        .filter(|(context, name)| !only_older.contains(&(context.as_str(), name.as_str())))
+        .collect();
+    assert!(more.is_empty(), "not upstream's: {more:?}");
+}
+
+#[test]
+fn no_keyword_of_keepalived_has_two_rows() {
+    let mut seen = BTreeSet::new();
+    for (context, row) in our_keywords() {
+        assert!(seen.insert((context, row.name)), "{} in {context}", row.name);
+        assert!(!row.summary.is_empty(), "{} in {context}", row.name);
+    }
+}
+
+/// The keywords that stand in the fixtures' configs, each line with its first word in the block
+/// that its braces put it in. (Simple layouts are enough: a claim needs one of those.)
+fn keywords_in_fixtures() -> Rows {
+    let mut found = Rows::new();
+    for case in fs::read_dir("fixtures/keepalived").unwrap() {
+        let path = case.unwrap().path().join("keepalived.conf");
+        let Ok(text) = fs::read(path) else { continue };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut blocks: Vec<String> = Vec::new();
+        for line in text.lines() {
+            let line = line.split(['#', '!']).next().unwrap_or_default().trim();
+            let Some(word) = line.split_whitespace().next() else { continue };
+            if word == "}" {
+                blocks.pop();
+                continue;
+            }
+            let context = if blocks.is_empty() { "main".to_owned() } else { blocks.join(" ") };
+            found.insert((context, word.to_owned()));
+            if line.ends_with('{') {
+                blocks.push(word.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_full_row_of_keepalived_has_a_fixture() {
+    let found = keywords_in_fixtures();
+    let claimed = our_keywords()
+        .into_iter()
+        .filter(|(_, row)| matches!(row.support, Support::Full | Support::Partial(_)));
+    let bare: Vec<_> = claimed
+        .filter(|(context, row)| !found.contains(&((*context).to_owned(), row.name.to_owned())))
+        .map(|(context, row)| format!("{context}: {}", row.name))
+        .collect();
+    assert!(bare.is_empty(), "claimed and shown by no fixture: {bare:?}");
+}
