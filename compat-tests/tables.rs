@@ -89,3 +89,30 @@ fn every_full_row_of_keepalived_has_a_fixture() {
         .collect();
     assert!(bare.is_empty(), "claimed and shown by no fixture: {bare:?}");
 }
+
+/// `fixtures/upstream/keepalived-bare-keywords.tsv`: recorded from the real one.
+#[test]
+fn a_keyword_alone_stops_us_where_it_stops_keepalived() {
+    let text = fs::read_to_string("fixtures/upstream/keepalived-bare-keywords.tsv").unwrap();
+    let mut wrong = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let [context, keyword, verdict] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let rows = our_keywords();
+        let (_, row) = rows.iter().find(|(c, row)| *c == context && row.name == keyword).unwrap();
+        match verdict {
+            "fatal" if row.arity.takes(0) => wrong.push(line),
+            "reads" if !row.arity.takes(0) => wrong.push(line),
+            _ => {}
+        }
+        // Debian builds without iptables, and thus without this one.
+        if keyword == "vrrp_ipsets" {
+            continue;
+        }
+        if (verdict == "unknown") != (row.since == Some("2.4")) {
+            wrong.push(line);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

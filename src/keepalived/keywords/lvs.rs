@@ -89,8 +89,6 @@ const HOSTS: &[&str] = &[
 ];
 const TLS: &[&str] =
     &["virtual_server real_server SSL_GET", "virtual_server real_server SSL_GET url"];
-const WEIGHTS: &[&str] =
-    &["virtual_server", "virtual_server real_server", "virtual_server real_server FILE_CHECK"];
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(
@@ -103,6 +101,7 @@ pub(super) const TABLE: &[Row] = &[
     .refused(NO_IPVS),
     Row::of(&["main"], "virtual_server_group", "NAME", "Addresses that virtual services share")
         .lines()
+        .needs_one()
         .refused(NO_IPVS),
     Row::of(&["main"], "SSL", "", "Certificates for SSL_GET").block("SSL").refused(NO_IPVS),
     Row::of(SSL, "password", "STRING", "Password of the key").bare().refused(NO_IPVS),
@@ -159,14 +158,11 @@ pub(super) const TABLE: &[Row] = &[
         .refused(NO_IPVS),
     Row::of(VS_RS, "smtp_alert", "[BOOL]", "Mail on a change of state").refused(NO_IPVS),
     Row::of(VS_RS, "snmp_name", "NAME", "Name for SNMP").bare().refused(NO_IPVS),
-    Row::of(
-        WEIGHTS,
-        "weight",
-        "INTEGER [reverse]",
-        "Weight, or what a file's value is multiplied by",
-    )
-    .default("1")
-    .refused(NO_IPVS),
+    Row::of(VS_RS, "weight", "INTEGER", "Weight").default("1").refused(NO_IPVS),
+    Row::of(FILE, "weight", "INTEGER [reverse]", "What the value of the file is multiplied by")
+        .bare()
+        .default("1")
+        .refused(NO_IPVS),
     Row::of(HOSTS, "virtualhost", "NAME", "Host header of HTTP checks").bare().refused(NO_IPVS),
     Row::of(ALPHA, "alpha", "[BOOL]", "Down until the first check succeeds").refused(NO_IPVS),
     Row::of(CONNECTED, "connect_timeout", "SECONDS", "How long a check may take to connect")
@@ -260,13 +256,10 @@ pub(super) const TABLE: &[Row] = &[
         .block("virtual_server real_server SMTP_CHECK host")
         .refused(NO_IPVS),
     Row::of(DNS, "type", "TYPE", "Kind of query").default("SOA").refused(NO_IPVS),
-    Row::of(
-        &["virtual_server real_server BFD_CHECK", "virtual_server real_server DNS_CHECK"],
-        "name",
-        "NAME",
-        "The session, or the name to ask for",
-    )
-    .refused(NO_IPVS),
+    Row::of(DNS, "name", "NAME", "The name to ask for").default(".").refused(NO_IPVS),
+    Row::of(&["virtual_server real_server BFD_CHECK"], "name", "NAME", "The session")
+        .bare()
+        .refused(NO_IPVS),
     Row::of(MISC, "misc_path", "COMMAND", "What is run").bare().refused(NO_IPVS),
     Row::of(MISC, "misc_timeout", "SECONDS", "How long it may take").refused(NO_IPVS),
     Row::of(MISC, "misc_dynamic", "", "Weight from the exit status").refused(NO_IPVS),

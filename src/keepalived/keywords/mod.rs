@@ -250,6 +250,10 @@ impl Row {
         Directive { arity: Arity::Any, ..self }
     }
 
+    const fn needs_one(self) -> Row {
+        Directive { arity: Arity::AtLeast(1), ..self }
+    }
+
     const fn default(self, default: &'static str) -> Row {
         Directive { default: Some(default), ..self }
     }
