@@ -54,7 +54,7 @@ impl Reader<'_> {
         };
         while let Some(word) = self.next() {
             match word.text.as_slice() {
-                b"dev" => self.device(&mut read),
+                b"dev" => self.device(&mut read)?,
                 b"label" => {
                     let label = self.value("label")?;
                     if label.text.len() > 15 {
@@ -68,10 +68,10 @@ impl Reader<'_> {
                     read.label = Some(read::text(&label));
                 }
                 b"brd" | b"broadcast" => {
-                    let Some(value) = self.value("brd") else { continue };
+                    let value = self.value("brd")?;
                     read.broadcast = self.broadcast(&value, &read)?;
                 }
-                b"scope" => self.scope(&mut read),
+                b"scope" => self.scope(&mut read)?,
                 // Words that are known and not done.
                 b"peer" | b"preferred_lft" | b"track_group" => {
                     self.unsupported(&word);
@@ -112,7 +112,8 @@ impl Reader<'_> {
             return None;
         };
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) else {
+        // keepalived reads an empty prefix as /0, which nobody can mean.
+        let Some(prefix) = prefix else {
             return Some((address, longest));
         };
         let length = Word::new(prefix, word.span);
@@ -131,18 +132,19 @@ impl Reader<'_> {
         Some((address, length as u8))
     }
 
-    fn device(&mut self, read: &mut Address) {
-        let Some(device) = self.value("dev") else { return };
+    /// `None`, here and below: the address is skipped, which was said.
+    fn device(&mut self, read: &mut Address) -> Option<()> {
+        let device = self.value("dev")?;
         if read.device.is_some() {
             let address = self.line.name.lossy();
             let message = format!("Cannot specify ipaddress device more than once for {address}");
             self.complain(&device, message);
-            return;
+            return Some(());
         }
         read.device = Some(read::text(&device));
+        Some(())
     }
 
-    /// Error: the address is skipped.
     fn broadcast(&mut self, value: &Word, read: &Address) -> Option<Option<Ipv4Addr>> {
         let IpAddr::V4(address) = read.address else { return Some(None) };
         if value.is("+") || value.is("-") {
@@ -169,8 +171,8 @@ impl Reader<'_> {
         }
     }
 
-    fn scope(&mut self, read: &mut Address) {
-        let Some(value) = self.value("scope") else { return };
+    fn scope(&mut self, read: &mut Address) -> Option<()> {
+        let value = self.value("scope")?;
         read.scope = match value.text.as_slice() {
             b"global" | b"universe" | b"0" => Scope::Global,
             b"site" | b"200" => Scope::Site,
@@ -180,9 +182,11 @@ impl Reader<'_> {
             _ => {
                 let (scope, address) = (value.lossy(), self.line.name.lossy());
                 let message = format!("Invalid scope '{scope}' specified for {address} - ignoring");
-                return self.complain(&value, message);
+                self.complain(&value, message);
+                return Some(());
             }
         };
+        Some(())
     }
 
     /// The word behind an option.

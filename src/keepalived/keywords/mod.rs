@@ -190,6 +190,11 @@ fn warning(row: &Row, node: &Node) -> Option<Diagnostic> {
             let message = format!("`{name}` is not supported yet: {why}");
             Some(Diagnostic::warning("keepalived/unsupported", message).at(node.name.span))
         }
+        Support::Ignored(why) => {
+            let message = format!("`{name}` has no effect: {why}");
+            let severity = crate::text::Severity::Note;
+            Some(Diagnostic::new(severity, "keepalived/ignored", message).at(node.name.span))
+        }
         _ => None,
     }
 }

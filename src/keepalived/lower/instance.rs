@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::config::{AuthType, Garp, Instance, Refusal};
+use super::super::config::{At, AuthType, Garp, Instance, Refusal};
 use super::Lowering;
 use crate::plan::track::ScriptId;
 use crate::plan::vrrp::{
@@ -79,6 +79,10 @@ impl Lowering<'_> {
         })
     }
 
+    fn version<'b>(&'b self, instance: &'b Instance) -> Option<&'b At<u8>> {
+        instance.version.as_ref().or(self.config.globals.version.as_ref())
+    }
+
     fn complain(&mut self, message: String, span: Span) {
         self.diagnostics.push(Diagnostic::error("keepalived/instance", message).at(span));
     }
@@ -94,8 +98,7 @@ impl Lowering<'_> {
         let mut add = |keyword: &str, why, span| {
             refused.push(Refusal { keyword: keyword.to_owned(), why, span });
         };
-        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
-        if let Some(version) = version.filter(|version| version.value == 3) {
+        if let Some(version) = self.version(instance).filter(|version| version.value == 3) {
             add("version 3", "only VRRP version 2 is spoken", version.span);
         }
         if let Some(kind) = instance.auth_type.as_ref().filter(|at| at.value == AuthType::Ah) {
@@ -160,8 +163,7 @@ impl Lowering<'_> {
 
     fn authentication(&mut self, instance: &Instance) -> Option<Authentication> {
         let kind = instance.auth_type.as_ref()?;
-        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
-        if version.is_some_and(|version| version.value == 3) {
+        if self.version(instance).is_some_and(|version| version.value == 3) {
             let name = &instance.name.value;
             let message =
                 format!("({name}) VRRP version 3 does not support authentication. Ignoring.");
@@ -181,7 +183,8 @@ impl Lowering<'_> {
     /// VRRP version 2 counts whole seconds.
     fn advert_interval(&mut self, instance: &Instance) -> Duration {
         let Some(interval) = &instance.advert_interval else { return Duration::from_secs(1) };
-        if interval.value.subsec_nanos() == 0 {
+        let v3 = self.version(instance).is_some_and(|version| version.value == 3);
+        if v3 || interval.value.subsec_nanos() == 0 {
             return interval.value;
         }
         let name = &instance.name.value;
@@ -266,10 +269,17 @@ impl Lowering<'_> {
         }
     }
 
+    /// Measured: what an instance doesn't say comes from `global_defs`, each keyword on its own;
+    /// `vrrp_min_garp` changes what holds where neither says anything.
     fn garp(&self, garp: &Garp) -> GratuitousArp {
         let globals = &self.config.globals;
         let usual = match globals.min_garp {
-            true => GratuitousArp { repeat: 1, delay: Duration::ZERO, ..GratuitousArp::default() },
+            true => GratuitousArp {
+                repeat: 1,
+                delay: Duration::ZERO,
+                refresh_repeat: 0,
+                ..GratuitousArp::default()
+            },
             false => GratuitousArp::default(),
         };
         macro_rules! value {
@@ -280,15 +290,15 @@ impl Lowering<'_> {
                     .map_or($default, |at| at.value)
             };
         }
-        let repeat = value!(repeat, usual.repeat);
-        let delay = value!(delay, usual.delay);
+        let global_repeat = globals.garp.repeat.as_ref().map_or(usual.repeat, |at| at.value);
+        let global_delay = globals.garp.delay.as_ref().map_or(usual.delay, |at| at.value);
         GratuitousArp {
-            repeat,
-            delay,
+            repeat: value!(repeat, usual.repeat),
+            delay: value!(delay, usual.delay),
             refresh: value!(refresh, usual.refresh),
             refresh_repeat: value!(refresh_repeat, usual.refresh_repeat),
-            lower_priority_repeat: value!(lower_priority_repeat, repeat),
-            lower_priority_delay: value!(lower_priority_delay, delay),
+            lower_priority_repeat: value!(lower_priority_repeat, global_repeat),
+            lower_priority_delay: value!(lower_priority_delay, global_delay),
             interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
         }
     }
