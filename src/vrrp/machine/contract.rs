@@ -36,6 +36,9 @@ impl State {
 pub enum Event {
     /// Begin. Tell [`Event::Interface`] and [`Event::Tracking`] before, so that it is known how.
     Start,
+    /// Begin in place of a process that was active and died just now: its addresses are still on
+    /// their interfaces, and nobody else can have taken over yet.
+    Resume,
     /// The deadline has come.
     Timeout,
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell

@@ -51,6 +51,8 @@ pub struct Machine {
     /// Active: when the next advert is due.
     advert_at: Option<Instant>,
     announcer: Announcer,
+    /// A resumed router that waits for its scripts: until when it may begin active.
+    resume_until: Option<Instant>,
 }
 
 /// Runs from `since`; how long depends on the priority, so a change of that moves the end.
@@ -88,6 +90,7 @@ impl Machine {
             preempt_at: None,
             advert_at: None,
             announcer: Announcer::default(),
+            resume_until: None,
         }
     }
 
@@ -116,7 +119,8 @@ impl Machine {
             State::Active => {
                 [self.advert_at, self.announcer.deadline()].into_iter().flatten().min()
             }
-            State::Initialize | State::Fault => None,
+            State::Initialize => self.resume_until,
+            State::Fault => None,
         }
     }
 
@@ -124,6 +128,7 @@ impl Machine {
         self.notice_oversleeping(now, out);
         match event {
             Event::Start => self.start(now, out),
+            Event::Resume => self.resume(now, out),
             Event::Timeout => self.time_out(now, out),
             Event::Packet(packet) => self.hear(now, &packet, out),
             Event::Interface { up, primary } => {
@@ -197,6 +202,26 @@ impl Machine {
         }
     }
 
+    /// Where a predecessor was active, so is its successor: nobody need notice. Scripts that have
+    /// no result yet get less time than a backup waits.
+    fn resume(&mut self, now: Instant, out: &mut Actions) {
+        if self.started {
+            return;
+        }
+        match self.standing() {
+            Standing::Fit => {
+                self.started = true;
+                self.info(out, "taking over from a process that died");
+                self.become_active(now, out);
+            }
+            Standing::Waiting => {
+                self.started = true;
+                self.resume_until = Some(now + self.router.advert_interval);
+            }
+            Standing::Faulty => self.start(now, out),
+        }
+    }
+
     fn time_out(&mut self, now: Instant, out: &mut Actions) {
         match self.state {
             State::Backup => {
@@ -210,7 +235,19 @@ impl Machine {
                 }
                 self.announcer.catch_up(now, &self.router, out);
             }
-            State::Initialize | State::Fault => {}
+            State::Initialize => {
+                if self.resume_until.is_some_and(|until| until <= now) {
+                    self.give_up_resuming(out);
+                }
+            }
+            State::Fault => {}
+        }
+    }
+
+    /// Whatever a predecessor left is to go.
+    fn give_up_resuming(&mut self, out: &mut Actions) {
+        if self.resume_until.take().is_some() {
+            self.remove_addresses(out);
         }
     }
 
@@ -255,7 +292,14 @@ impl Machine {
             return;
         }
         match (self.state, self.standing()) {
-            (State::Initialize, Standing::Faulty) => self.transition(State::Fault, out),
+            (State::Initialize, Standing::Faulty) => {
+                self.give_up_resuming(out);
+                self.transition(State::Fault, out);
+            }
+            (State::Initialize, Standing::Fit) if self.resume_until.take().is_some() => {
+                self.info(out, "taking over from a process that died");
+                self.become_active(now, out);
+            }
             (State::Backup | State::Active, Standing::Faulty) => {
                 self.info(out, "Entering FAULT STATE");
                 self.release(out);
@@ -382,6 +426,7 @@ impl Machine {
             return;
         }
         self.release(out);
+        self.give_up_resuming(out);
         self.started = false;
         self.transition(State::Initialize, out);
     }
@@ -407,5 +452,72 @@ impl Machine {
 
     fn log(&self, out: &mut Actions, level: LogLevel, line: &str) {
         out.push(Action::Log(level, format!("({}) {line}", self.router.name)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::vrrp::{GratuitousArp, Notify};
+
+    fn resumed(standing: Standing) -> (Machine, Instant, Actions) {
+        let mut machine = Machine::new(VirtualRouter {
+            name: "VI_1".to_owned(),
+            vrid: 51,
+            interface: "eth0".to_owned(),
+            version: Version::V2,
+            initial: InitialState::Backup,
+            priority: 100,
+            advert_interval: Duration::from_secs(1),
+            authentication: None,
+            source: None,
+            group: Ipv4Addr::new(224, 0, 0, 18),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            addresses: Vec::new(),
+            garp: GratuitousArp::default(),
+            scripts: Vec::new(),
+            notify: Notify::default(),
+            span: Default::default(),
+        });
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let primary = Some(Ipv4Addr::new(192, 0, 2, 1));
+        machine.handle(now, Event::Interface { up: true, primary }, &mut out);
+        machine.handle(now, Event::Tracking(Verdict { priority: 100, standing }), &mut out);
+        machine.handle(now, Event::Resume, &mut out);
+        (machine, now, out)
+    }
+
+    fn removes(actions: &Actions) -> bool {
+        actions.iter().any(|action| matches!(action, Action::RemoveAddresses(_)))
+    }
+
+    #[test]
+    fn a_successor_goes_on_where_its_predecessor_was() {
+        let (machine, _, out) = resumed(Standing::Fit);
+        assert_eq!(machine.state(), State::Active);
+        let sends = out.iter().any(|action| matches!(action, Action::Send { .. }));
+        assert!(sends && !removes(&out), "{out:?}");
+    }
+
+    #[test]
+    fn a_successor_waits_for_its_scripts_but_not_for_long() {
+        let verdict = |standing| Event::Tracking(Verdict { priority: 100, standing });
+        let (mut machine, now, mut out) = resumed(Standing::Waiting);
+        assert_eq!((machine.state(), removes(&out)), (State::Initialize, false));
+        machine.handle(now, verdict(Standing::Fit), &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Active, false));
+
+        let (mut machine, now, mut out) = resumed(Standing::Waiting);
+        machine.handle(now, verdict(Standing::Faulty), &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Fault, true));
+
+        let (mut machine, _, mut out) = resumed(Standing::Waiting);
+        let deadline = machine.deadline().unwrap();
+        machine.handle(deadline, Event::Timeout, &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Initialize, true));
+        assert_eq!(machine.deadline(), None);
+        machine.handle(deadline, verdict(Standing::Fit), &mut out);
+        assert_eq!(machine.state(), State::Backup);
     }
 }
