@@ -13,7 +13,6 @@
 //! [`Control::wait`]: handoff::Control::wait
 //! [`Control::listen`]: handoff::Control::listen
 
-pub mod addresses;
 pub mod handoff;
 pub mod probe;
 pub mod stream;
