@@ -10,6 +10,7 @@ mod config_keepalived;
 mod config_nginx;
 mod lab;
 mod layers;
+mod node;
 mod peers;
 mod proxy;
 mod replay;

@@ -8,13 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use evenkeel::plan::Secret;
-use evenkeel::plan::vrrp::{
-    Authentication, GratuitousArp, InitialState, Notify, Scope, Version, VirtualAddress,
-    VirtualRouter,
-};
+use evenkeel::plan::vrrp::{Authentication, Version, VirtualRouter};
 use evenkeel::vrrp::machine::{Counter, Received};
 use evenkeel::vrrp::packet::{Advert, Expected, examine};
 use serde::Deserialize;
+
+use crate::node::{self, address};
 
 const ETHERNET: usize = 14;
 const IP: usize = 20;
@@ -211,35 +210,13 @@ fn address_at(frame: &[u8], at: usize) -> Ipv4Addr {
 }
 
 fn router(fields: &Fields) -> VirtualRouter {
-    let address = |address: &Ipv4Addr| VirtualAddress {
-        address: IpAddr::V4(*address),
-        prefix: 32,
-        interface: None,
-        label: None,
-        broadcast: None,
-        scope: Scope::Global,
-        span: Default::default(),
-    };
+    let password = fields.password.as_ref();
     VirtualRouter {
-        name: "VI_1".into(),
         vrid: fields.vrid,
-        interface: "eth0".into(),
         version: if fields.version == 3 { Version::V3 } else { Version::V2 },
-        initial: InitialState::Backup,
-        priority: 100,
         advert_interval: Duration::from_millis(fields.interval_ms),
-        authentication: fields
-            .password
-            .as_ref()
-            .map(|password| Authentication::Pass(Secret::new(password.as_bytes()))),
-        source: None,
-        group: Ipv4Addr::new(224, 0, 0, 18),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
-        addresses: fields.addresses.iter().map(address).collect(),
-        garp: GratuitousArp::default(),
-        scripts: vec![],
-        notify: Notify::default(),
-        span: Default::default(),
+        authentication: password.map(|it| Authentication::Pass(Secret::new(it.as_bytes()))),
+        addresses: fields.addresses.iter().map(|it| address(&it.to_string())).collect(),
+        ..node::router()
     }
 }

@@ -208,8 +208,8 @@ impl Script {
         if matches!(run.stage, Stage::Running(_)) {
             self.judge(outcome, out);
         }
-        if run.again && self.next_run_at.is_some() {
-            self.begin_run(now, out);
+        if run.again {
+            self.process_gone(now, out);
         }
     }
 
@@ -280,11 +280,12 @@ impl Script {
     fn reconfigure(&mut self, now: Instant, plan: TrackScript, out: &mut Vec<Action>) {
         let interval_differs = self.plan.interval != plan.interval;
         self.plan = plan;
-        if self.status == ScriptStatus::Down && !self.first {
+        let word = if self.status == ScriptStatus::Up { "successful" } else { "unsuccessful" };
+        if !self.first {
             let name = &self.plan.name;
             out.push(Action::Log(
                 LogLevel::Info,
-                format!("VRRP_Script({name}) considered unsuccessful on reload"),
+                format!("VRRP_Script({name}) considered {word} on reload"),
             ));
         }
         if interval_differs && let Some(at) = self.next_run_at {
