@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
+use crate::host::Host;
 pub use crate::nginx::NginxInput;
 use crate::plan::Plan;
 use crate::text::{Diagnostics, SourceMap};
+use crate::{keepalived, nginx};
 
 /// Which files to read, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// keepalived.conf; `None`: no VRRP.
     pub keepalived: Option<PathBuf>,
+    /// `-i`: what `@ID` lines of keepalived.conf are compared with; `None`: the host's name.
+    pub config_id: Option<String>,
     /// nginx.conf; `None`: no stream.
     pub nginx: Option<NginxInput>,
 }
@@ -22,4 +26,35 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// `None`: nothing can run with these files.
     pub plan: Option<Plan>,
+    /// What `nginx -T` prints.
+    pub dump: Vec<u8>,
+}
+
+/// Reads all files that `inputs` names, on `host`.
+///
+/// There is a plan only where each dialect has one: half a plan is nothing that anybody asked for.
+pub fn load(inputs: &Inputs, host: &dyn Host) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut plan = Plan::default();
+    let mut runs = true;
+    if let Some(path) = &inputs.keepalived {
+        let id = inputs.config_id.as_deref();
+        let (config, diagnostics) = keepalived::read(&mut loaded.sources, path, id, host);
+        loaded.diagnostics.extend(diagnostics);
+        let (vrrp, diagnostics) = keepalived::lower(&config, host);
+        loaded.diagnostics.extend(diagnostics);
+        runs &= vrrp.is_some();
+        plan.vrrp = vrrp.filter(|vrrp| !vrrp.routers.is_empty());
+    }
+    if let Some(input) = &inputs.nginx {
+        let (config, diagnostics) = nginx::read(&mut loaded.sources, input, host);
+        loaded.diagnostics.extend(diagnostics);
+        let (stream, diagnostics) = nginx::lower(&config);
+        loaded.diagnostics.extend(diagnostics);
+        loaded.dump = nginx::dump(&loaded.sources, &config);
+        runs &= stream.is_some();
+        plan.stream = stream;
+    }
+    loaded.plan = runs.then_some(plan);
+    loaded
 }

@@ -1,24 +1,72 @@
 //! Three faces: `evenkeel`, `keepalived`, `nginx`.
+//!
+//! [`main`] decides by what the supervisor has put into the environment (then this process is a
+//! role), else by the name that the program was called by. The faces share [`loading`]: files to
+//! Plan, with diagnostics in the face's voice. Read [`evenkeel`] next.
 
+mod check;
+mod evenkeel;
+mod inspect;
+mod keepalived;
+mod loading;
+mod nginx;
+mod options;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-/// `evenkeel`'s own subcommands.
-#[derive(Parser)]
-#[command(name = "evenkeel", version)]
-enum Evenkeel {
-    /// Play what can go wrong with a cluster, in namespaces of this host
-    Rehearse(crate::lab::Options),
-}
+use crate::kernel::process;
+use crate::runtime::handoff::{CONTROL, Control};
+use crate::runtime::supervisor::RoleKind;
+use crate::runtime::supervisor::role::ROLE;
+use crate::runtime::{log, stream, vrrp};
 
 /// Picks the face by the name that the program was called by.
 pub fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|word| word == "lab") {
-        return crate::lab::inside(args);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(role) = std::env::var_os(ROLE) {
+        return run_role(&role);
     }
-    match Evenkeel::parse() {
-        Evenkeel::Rehearse(options) => crate::lab::rehearse(&options),
+    process::unblock_signals();
+    let (name, arguments) = match arguments.split_first() {
+        Some((name, arguments)) => (name.clone(), arguments),
+        None => (OsString::from("evenkeel"), &arguments[..]),
+    };
+    match Path::new(&name).file_name().map(OsStr::as_bytes) {
+        Some(b"nginx") => nginx::main(&name, arguments),
+        Some(b"keepalived") => keepalived::main(&name, arguments),
+        _ => evenkeel::main(arguments),
+    }
+}
+
+/// This process was started by a supervisor.
+fn run_role(role: &OsStr) -> ExitCode {
+    let Some(kind) = role.to_str().and_then(RoleKind::named) else {
+        eprintln!("evenkeel: {ROLE} names no role");
+        return ExitCode::from(2);
+    };
+    process::set_name(kind.process_name());
+    let settings = std::env::var(log::SETTINGS).unwrap_or_default();
+    let control = Control::inherit();
+    for variable in [ROLE, CONTROL, log::SETTINGS] {
+        process::forget_variable(variable);
+    }
+    if let Ok(settings) = serde_json::from_str::<log::Settings>(&settings)
+        && let Err(error) = log::configure(&settings)
+    {
+        eprintln!("{}: {error}", kind.process_name());
+    }
+    let control = match control {
+        Ok(control) => control,
+        Err(error) => {
+            eprintln!("{}: no supervisor: {error}", kind.process_name());
+            return ExitCode::from(2);
+        }
+    };
+    match kind {
+        RoleKind::Vrrp => vrrp::run(control),
+        RoleKind::Stream => stream::run(control),
     }
 }

@@ -22,7 +22,24 @@ impl LocalTime {
         unsafe { libc::localtime_r(&seconds, &mut broken_down) };
         Self(broken_down)
     }
+
+    /// `Sun Nov 22 23:14:35 2026`, keepalived's layout on a console.
+    pub fn ctime(&self) -> String {
+        let day = DAYS.get(self.0.tm_wday as usize).unwrap_or(&"");
+        format!("{day} {} {}", self.syslog(), self.0.tm_year + 1900)
+    }
+
+    /// `Nov 22 23:14:35`, as in a syslog message (RFC 3164, section 4.1.2).
+    pub fn syslog(&self) -> String {
+        let tm = &self.0;
+        let month = MONTHS.get(tm.tm_mon as usize).unwrap_or(&"");
+        format!("{month} {:2} {:02}:{:02}:{:02}", tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)
+    }
 }
+
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,5 +65,8 @@ mod tests {
         let text = LocalTime::at(1_795_000_000).to_string();
         assert_eq!(text.len(), "2026/11/22 23:14:35".len());
         assert!(text.starts_with("2026/11/1"), "{text}");
+        let text = LocalTime::at(1_795_000_000).ctime();
+        assert_eq!(text.len(), "Sun Nov 22 23:14:35 2026".len());
+        assert!(text.contains(" Nov 1") && text.ends_with(" 2026"), "{text}");
     }
 }

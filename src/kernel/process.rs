@@ -135,30 +135,38 @@ pub fn forget_variable(name: &str) {
 
 /// The background process's promise to the one that people started.
 #[derive(Debug)]
-pub struct Launch(Option<OwnedFd>);
+pub struct Launch {
+    pipe: Option<OwnedFd>,
+    keeps_stderr: bool,
+}
 
 impl Launch {
     /// For a process that stays in the foreground.
     pub fn foreground() -> Self {
-        Launch(None)
+        Launch { pipe: None, keeps_stderr: true }
     }
 
     /// Lets the process that people started end with `code`.
     pub fn finish(self, code: u8) {
-        if let Some(pipe) = self.0 {
-            // If it has gone meanwhile, nobody is interested any more.
-            let _ = std::fs::File::from(pipe).write_all(&[code]);
+        let Some(pipe) = self.pipe else { return };
+        if !self.keeps_stderr
+            && let Ok(null) = null_device()
+        {
+            // What was to be said to people at the start has been said.
+            let _ = nix::unistd::dup2_stderr(null.as_fd());
         }
+        // If it has gone meanwhile, nobody is interested any more.
+        let _ = std::fs::File::from(pipe).write_all(&[code]);
     }
 }
 
 /// Goes to the background: a new session, no terminal, standard input and output at `/dev/null`
-/// (standard error too, once [`Launch::finish`] was called and [`close_stderr`] after it).
+/// (standard error too, once [`Launch::finish`] was called, unless it is to be kept).
 ///
 /// Returns in the child only. The process that people started waits until the child says how it
 /// went, and ends with that code; or with 1 if the child ends without a word. Must be called before
 /// there is a second thread.
-pub fn daemonise() -> io::Result<Launch> {
+pub fn daemonise(keeps_stderr: bool) -> io::Result<Launch> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     // SAFETY: there is no other thread, so the child may do anything.
     match unsafe { fork() }? {
@@ -176,15 +184,9 @@ pub fn daemonise() -> io::Result<Launch> {
             let null = null_device()?;
             nix::unistd::dup2_stdin(null.as_fd())?;
             nix::unistd::dup2_stdout(null.as_fd())?;
-            Ok(Launch(Some(write)))
+            Ok(Launch { pipe: Some(write), keeps_stderr })
         }
     }
-}
-
-/// Puts standard error at `/dev/null`: what was to be said to people at the start has been said.
-pub fn close_stderr() -> io::Result<()> {
-    nix::unistd::dup2_stderr(null_device()?.as_fd())?;
-    Ok(())
 }
 
 fn null_device() -> io::Result<std::fs::File> {
@@ -224,6 +226,13 @@ pub fn lives(pid: i32, name: &str) -> bool {
 /// Lets all signals through that whoever started this process may have blocked.
 pub fn unblock_signals() {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+/// Lets this process and its children leave core files of any size.
+pub fn allow_core_dumps() -> io::Result<()> {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?;
+    Ok(())
 }
 
 /// The soft limit of open descriptors up to `number` (or the hard limit); root raises the hard

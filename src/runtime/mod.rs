@@ -6,14 +6,18 @@
 //! was told to (or its own pid got TERM or QUIT), and with failure when it can't run. When the
 //! channel ends, the supervisor is gone and the role ends in an orderly way by itself.
 //!
-//! [`handoff`] is what supervisor and roles say to each other, [`stream`] the role that proxies.
-//! Read [`handoff`] next.
+//! [`handoff`] is what supervisor and roles say to each other, [`supervisor`] starts and keeps the
+//! roles, [`stream`] is the role that proxies, [`vrrp`] the one that holds addresses; [`log`] is
+//! where their lines go. Read [`handoff`] next.
 //!
 //! [`Instruction::Start`]: handoff::Instruction::Start
 //! [`Control::wait`]: handoff::Control::wait
 //! [`Control::listen`]: handoff::Control::listen
 
 pub mod handoff;
+pub mod log;
 pub mod probe;
 pub mod stream;
+pub mod supervisor;
+pub mod version;
 pub mod vrrp;

@@ -1,0 +1,330 @@
+//! Where a process's own lines go, and in whose layout: tracing events to standard error, files
+//! and syslog.
+//!
+//! A line's level is nginx's where an event has a field `level` (`level = "notice"`), else
+//! tracing's own.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use crate::kernel::local_time::LocalTime;
+use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
+
+/// Whose layout a line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Voice {
+    /// `2026-11-22T23:14:39Z INFO vrrp: …`; without time and level where the journal adds them.
+    Evenkeel,
+    /// `Sun Nov 22 23:14:39 2026: …`
+    Keepalived,
+    /// `2026/11/22 23:14:39 [notice] 31#31: …`
+    Nginx,
+}
+
+/// One place that lines go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    Stderr,
+    File(PathBuf),
+    /// syslog(3)'s facility, unshifted.
+    Syslog {
+        facility: u8,
+    },
+}
+
+/// How a process logs. Roles get it from the supervisor in the environment variable [`SETTINGS`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub voice: Voice,
+    /// Lines below this level are left out.
+    pub outputs: Vec<(Output, LogLevel)>,
+    /// What the process calls itself: syslog's tag, Evenkeel's prefix.
+    pub name: String,
+}
+
+/// The environment variable with a role's [`Settings`].
+pub const SETTINGS: &str = "EVENKEEL_LOG";
+
+/// syslog(3)'s LOG_DAEMON.
+pub const DAEMON: u8 = 3;
+
+/// nginx's logs as outputs.
+pub fn outputs(logs: &[ErrorLog]) -> Vec<(Output, LogLevel)> {
+    let output = |target: &LogTarget| match target {
+        LogTarget::Stderr => Output::Stderr,
+        LogTarget::File(path) => Output::File(path.clone()),
+        LogTarget::Syslog(_) => Output::Syslog { facility: DAEMON },
+    };
+    logs.iter().map(|log| (output(&log.target), log.level)).collect()
+}
+
+/// Sends this process's events to `settings.outputs` from now on; may be called again.
+///
+/// # Errors
+/// A file that can't be opened; everything goes on as before then.
+pub fn configure(settings: &Settings) -> io::Result<()> {
+    let opened = Opened::open(settings)?;
+    let journal = JOURNAL.get_or_init(|| {
+        let journal = Journal(Arc::new(Mutex::new(None)));
+        let subscriber = tracing_subscriber::registry().with(journal.clone());
+        // It fails where a test has installed one already: lines go there then.
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        journal
+    });
+    *journal.lock() = Some(opened);
+    Ok(())
+}
+
+/// Opens all files anew, after somebody has moved them away. One that can't be opened stays.
+pub fn reopen() {
+    let Some(journal) = JOURNAL.get() else { return };
+    let mut failures = Vec::new();
+    if let Some(opened) = journal.lock().as_mut() {
+        for (sink, _) in &mut opened.sinks {
+            let Sink::File { path, file } = sink else { continue };
+            match append(path) {
+                Ok(new) => *file = new,
+                Err(error) => failures.push(error),
+            }
+        }
+    }
+    for failure in failures {
+        tracing::error!(level = "emerg", "{failure}");
+    }
+}
+
+static JOURNAL: OnceLock<Journal> = OnceLock::new();
+
+#[derive(Clone)]
+struct Journal(Arc<Mutex<Option<Opened>>>);
+
+impl Journal {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Opened {
+    voice: Voice,
+    name: String,
+    /// Standard error is systemd's journal, which knows the time.
+    to_journald: bool,
+    sinks: Vec<(Sink, LogLevel)>,
+    least: LogLevel,
+}
+
+enum Sink {
+    Stderr,
+    File { path: PathBuf, file: File },
+    Syslog { facility: u8, socket: Option<UnixDatagram> },
+}
+
+impl Opened {
+    fn open(settings: &Settings) -> io::Result<Opened> {
+        let sinks = settings.outputs.iter().map(|(output, level)| {
+            let sink = match output {
+                Output::Stderr => Sink::Stderr,
+                Output::File(path) => Sink::File { path: path.clone(), file: append(path)? },
+                Output::Syslog { facility } => {
+                    Sink::Syslog { facility: *facility, socket: syslog().ok() }
+                }
+            };
+            Ok((sink, *level))
+        });
+        let sinks = sinks.collect::<io::Result<Vec<_>>>()?;
+        let least = sinks.iter().map(|(_, level)| *level).min().unwrap_or(LogLevel::Emerg);
+        Ok(Opened {
+            voice: settings.voice,
+            name: settings.name.clone(),
+            to_journald: std::env::var_os("JOURNAL_STREAM").is_some(),
+            sinks,
+            least,
+        })
+    }
+
+    fn line(&self, level: LogLevel, text: &str) -> String {
+        match self.voice {
+            Voice::Evenkeel if self.to_journald => {
+                format!("<{}>{}: {text}\n", syslog_level(level), self.name)
+            }
+            Voice::Evenkeel => {
+                let name = word(level).to_uppercase();
+                format!("{} {name:<6} {}: {text}\n", utc_now(), self.name)
+            }
+            Voice::Keepalived => format!("{}: {text}\n", LocalTime::now().ctime()),
+            Voice::Nginx => {
+                let (process, thread) = (std::process::id(), nix::unistd::gettid());
+                format!("{} [{}] {process}#{thread}: {text}\n", LocalTime::now(), word(level))
+            }
+        }
+    }
+
+    /// A log that can't be written must not stop what it tells about: such lines are lost.
+    fn write(&mut self, level: LogLevel, text: &str) {
+        let line = self.line(level, text);
+        let tag = match self.voice {
+            Voice::Nginx => "nginx",
+            _ => self.name.as_str(),
+        };
+        for (sink, least) in &mut self.sinks {
+            if level < *least {
+                continue;
+            }
+            match sink {
+                Sink::Stderr => _ = io::stderr().write_all(line.as_bytes()),
+                Sink::File { file, .. } => _ = file.write_all(line.as_bytes()),
+                Sink::Syslog { facility, socket } => {
+                    let number = u32::from(*facility) * 8 + syslog_level(level);
+                    let time = LocalTime::now().syslog();
+                    let process = std::process::id();
+                    let line = format!("<{number}>{time} {tag}[{process}]: {text}");
+                    let sent = socket.as_ref().map(|socket| socket.send(line.as_bytes()));
+                    let lost = !matches!(sent, Some(Ok(_)));
+                    if lost
+                        && !matches!(&sent, Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock)
+                    {
+                        // The logger was restarted, or has come up only now.
+                        *socket = syslog().ok();
+                        if let Some(socket) = socket {
+                            _ = socket.send(line.as_bytes());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line { level: tracing_level(event.metadata().level()), text: String::new() };
+        // What libraries say below a warning is of no use to people who run this.
+        let ours = event.metadata().target().starts_with("evenkeel");
+        if !ours && line.level < LogLevel::Warn {
+            return;
+        }
+        event.record(&mut line);
+        let mut opened = self.lock();
+        if let Some(opened) = opened.as_mut()
+            && line.level >= opened.least
+        {
+            opened.write(line.level, &line.text);
+        }
+    }
+}
+
+struct Line {
+    level: LogLevel,
+    text: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = match field.name() {
+            "message" => {
+                let rest = std::mem::take(&mut self.text);
+                write!(self.text, "{value:?}{rest}")
+            }
+            name => write!(self.text, " {name}={value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match (field.name(), level_named(value)) {
+            ("level", Some(level)) => self.level = level,
+            ("message", _) => self.text.insert_str(0, value),
+            (name, _) => _ = write!(self.text, " {name}={value}"),
+        }
+    }
+}
+
+fn tracing_level(level: &Level) -> LogLevel {
+    match *level {
+        Level::ERROR => LogLevel::Error,
+        Level::WARN => LogLevel::Warn,
+        Level::INFO => LogLevel::Notice,
+        Level::DEBUG => LogLevel::Info,
+        Level::TRACE => LogLevel::Debug,
+    }
+}
+
+const LEVELS: [(LogLevel, &str, u32); 8] = [
+    (LogLevel::Debug, "debug", 7),
+    (LogLevel::Info, "info", 6),
+    (LogLevel::Notice, "notice", 5),
+    (LogLevel::Warn, "warn", 4),
+    (LogLevel::Error, "error", 3),
+    (LogLevel::Crit, "crit", 2),
+    (LogLevel::Alert, "alert", 1),
+    (LogLevel::Emerg, "emerg", 0),
+];
+
+fn level_named(name: &str) -> Option<LogLevel> {
+    LEVELS.iter().find(|(_, word, _)| *word == name).map(|(level, _, _)| *level)
+}
+
+/// nginx's word for a level.
+pub fn word(level: LogLevel) -> &'static str {
+    LEVELS[level as usize].1
+}
+
+fn syslog_level(level: LogLevel) -> u32 {
+    LEVELS[level as usize].2
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("open() \"{}\" failed ({})", path.display(), reason(&error)),
+        )
+    })
+}
+
+/// An error of the system as nginx writes it: `2: No such file or directory`.
+pub fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            format!("{number}: {text}")
+        }
+        None => error.to_string(),
+    }
+}
+
+fn syslog() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    // A logger that hangs must not hang us.
+    socket.set_nonblocking(true)?;
+    socket.connect("/dev/log")?;
+    Ok(socket)
+}
+
+/// `2026-11-22T23:14:39Z`
+fn utc_now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // Howard Hinnant's "days from civil", the other way round: years begin in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}

@@ -1,0 +1,166 @@
+//! The listening sockets, which outlive every process that accepts on them.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use crate::plan::stream::{Address, Listener};
+use crate::runtime::log::reason;
+
+/// nginx's: so often it tries to bind, so long it waits between two tries.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Sockets by address.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    open: HashMap<Address, OwnedFd>,
+}
+
+impl Listeners {
+    /// Opens what `wanted` has and isn't open yet, blocking for up to two and a half seconds while
+    /// an address is in use. Nothing has changed where it fails; sockets of addresses that aren't
+    /// wanted stay until [`close_others`](Self::close_others).
+    ///
+    /// # Errors
+    /// The lines for the log, worded as nginx words them.
+    pub(super) fn open(&mut self, wanted: &[Listener]) -> Result<(), Vec<String>> {
+        let mut new: HashMap<Address, OwnedFd> = HashMap::new();
+        let mut complaints = Vec::new();
+        for attempt in 1..=TRIES {
+            let mut in_use = false;
+            for listener in wanted {
+                let address = &listener.address;
+                if self.open.contains_key(address) || new.contains_key(address) {
+                    continue;
+                }
+                match bind(listener) {
+                    Ok(socket) => _ = new.insert(address.clone(), socket),
+                    Err((call, error)) => {
+                        let reason = reason(&error);
+                        complaints.push(format!("{call}() to {address} failed ({reason})"));
+                        if error.kind() != io::ErrorKind::AddrInUse {
+                            return Err(complaints);
+                        }
+                        in_use = true;
+                    }
+                }
+            }
+            if !in_use {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            if attempt == TRIES {
+                complaints.push("still could not bind()".to_owned());
+                return Err(complaints);
+            }
+        }
+        for listener in wanted {
+            if let Some(socket) = self.open.get(&listener.address) {
+                // A reload may have changed these; the socket stays as it is where it can't.
+                let socket = SockRef::from(socket);
+                let _ = socket.listen(backlog(listener));
+                let _ = socket.set_keepalive(listener.keepalive);
+            }
+        }
+        self.open.extend(new);
+        Ok(())
+    }
+
+    /// In the order of `wanted`; those that are not open are left out.
+    pub(super) fn descriptors(&self, wanted: &[Listener]) -> Vec<BorrowedFd<'_>> {
+        wanted.iter().filter_map(|one| self.open.get(&one.address)).map(AsFd::as_fd).collect()
+    }
+
+    /// Closes what `wanted` hasn't.
+    pub(super) fn close_others(&mut self, wanted: &[Listener]) {
+        self.open.retain(|address, _| {
+            let stays = wanted.iter().any(|listener| listener.address == *address);
+            if !stays {
+                remove_path(address);
+            }
+            stays
+        });
+    }
+
+    pub(super) fn close_all(&mut self) {
+        self.close_others(&[]);
+    }
+}
+
+/// What would fail for good if these sockets were opened. An address that is in use doesn't count:
+/// its owner may be this daemon, running.
+pub fn probe_listeners(wanted: &[Listener]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for listener in wanted {
+        if let Address::Unix(path) = &listener.address
+            && path.exists()
+        {
+            continue;
+        }
+        match bind(listener) {
+            Ok(_) => remove_path(&listener.address),
+            Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err((call, error)) => {
+                let (address, reason) = (&listener.address, reason(&error));
+                complaints.push(format!("{call}() to {address} failed ({reason})"));
+                return complaints;
+            }
+        }
+    }
+    complaints
+}
+
+fn remove_path(address: &Address) {
+    if let Address::Unix(path) = address {
+        // Somebody else may have removed it already.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn backlog(listener: &Listener) -> i32 {
+    i32::try_from(listener.backlog).unwrap_or(i32::MAX)
+}
+
+/// The system call that failed is named with its error.
+fn bind(listener: &Listener) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let (domain, protocol, address) = match &listener.address {
+        Address::Tcp(address @ SocketAddr::V4(_)) => {
+            (Domain::IPV4, Some(Protocol::TCP), SockAddr::from(*address))
+        }
+        Address::Tcp(address @ SocketAddr::V6(_)) => {
+            (Domain::IPV6, Some(Protocol::TCP), SockAddr::from(*address))
+        }
+        Address::Unix(path) => {
+            let path: &PathBuf = path;
+            (Domain::UNIX, None, SockAddr::unix(path).map_err(|error| ("bind", error))?)
+        }
+    };
+    // nginx opens them non-blocking, and so does this: roles accept until there is nothing more.
+    let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), protocol)
+        .map_err(|error| ("socket", error))?;
+    let call = |name: &'static str| move |error: io::Error| (name, error);
+    if domain != Domain::UNIX {
+        socket.set_reuse_address(true).map_err(call("setsockopt"))?;
+        socket.set_keepalive(listener.keepalive).map_err(call("setsockopt"))?;
+    }
+    if listener.reuse_port {
+        socket.set_reuse_port(true).map_err(call("setsockopt"))?;
+    }
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(listener.ipv6_only).map_err(call("setsockopt"))?;
+    }
+    socket.bind(&address).map_err(call("bind"))?;
+    if let Address::Unix(path) = &listener.address {
+        use std::os::unix::fs::PermissionsExt;
+        // As nginx: everybody who reaches the folder may connect.
+        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666));
+    }
+    socket.listen(backlog(listener)).map_err(call("listen"))?;
+    Ok(socket.into())
+}

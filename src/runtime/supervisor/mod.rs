@@ -1,0 +1,384 @@
+//! The supervisor: starts the roles of a Plan, hands each its slice and its listening sockets,
+//! keeps them running, reloads, and ends them in order.
+//!
+//! [`Supervisor::prepare`] does what can fail while people still watch (is it running already, are
+//! the addresses free); [`Supervisor::run`] is the loop. What a face changes is in [`face`]; one
+//! role's process is in [`role`]; read that next.
+
+mod back_off;
+pub mod face;
+mod listeners;
+mod pid_file;
+mod reload;
+pub mod role;
+pub mod signals;
+mod systemd;
+mod upkeep;
+mod words;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+pub use face::{Appearance, Face, Kind, RoleKind};
+use listeners::Listeners;
+pub use listeners::probe_listeners;
+use pid_file::PidFile;
+use role::{Role, State};
+use signals::Signal;
+use systemd::Systemd;
+
+use super::handoff::{Order, Report};
+use crate::kernel::process::Launch;
+use crate::plan::Plan;
+use crate::plan::process::LogLevel;
+use crate::plan::stream::Listener;
+
+/// What came of reading the config files again.
+#[derive(Clone, Debug, Default)]
+pub struct Fresh {
+    /// `None`: it has errors, and what runs stays.
+    pub plan: Option<Plan>,
+    /// What to say about them, worded for the log.
+    pub messages: Vec<(LogLevel, String)>,
+}
+
+/// Reads the config files. Runs beside the supervisor's loop: it may take its time.
+pub type Load = Arc<dyn Fn() -> Fresh + Send + Sync>;
+
+/// Why there is nothing to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The same daemon, or the real one, runs already; its pid and who says so.
+    Running { name: &'static str, pid: i32, file: PathBuf },
+    /// A listening socket can't be opened: one line per try.
+    Listen(Vec<String>),
+}
+
+#[derive(Debug)]
+enum Event {
+    Signal(Signal),
+    Report {
+        role: RoleKind,
+        pid: i32,
+        report: Report,
+    },
+    /// The role's channel has come to its end.
+    Silent {
+        role: RoleKind,
+        pid: i32,
+    },
+    Loaded(Box<Fresh>),
+}
+
+/// How long a role may take to end when it was told to end at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a start may take before whoever waits for it is told that it goes on.
+const START: Duration = Duration::from_secs(15);
+
+/// All roles of this host, or of one face.
+pub struct Supervisor {
+    face: Face,
+    plan: Plan,
+    /// The plan before this one, while the roles have not all taken this one over.
+    previous: Option<Plan>,
+    load: Load,
+    listeners: Listeners,
+    roles: [Role; 2],
+    systemd: Systemd,
+    pid_file: Option<PidFile>,
+    phase: Phase,
+    loading: Loading,
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor").field("face", &self.face).field("roles", &self.roles).finish()
+    }
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Somebody waits to hear how the start went.
+    Starting {
+        launch: Launch,
+        until: Instant,
+    },
+    Running,
+    Stopping {
+        graceful: bool,
+        code: u8,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loading {
+    Idle,
+    Busy,
+    /// Asked for again meanwhile.
+    Again,
+}
+
+impl Supervisor {
+    /// Opens the listening sockets of `plan`.
+    ///
+    /// # Errors
+    /// Nothing was changed on this host then.
+    pub fn prepare(face: Face, plan: Plan, load: Load) -> Result<Supervisor, Refusal> {
+        pid_file::refuse_second(&face, &plan)?;
+        let mut listeners = Listeners::default();
+        listeners.open(wanted(&plan)).map_err(Refusal::Listen)?;
+        Ok(Supervisor {
+            face,
+            plan,
+            previous: None,
+            load,
+            listeners,
+            roles: [Role::new(RoleKind::Vrrp), Role::new(RoleKind::Stream)],
+            systemd: Systemd::from_environment(),
+            pid_file: None,
+            phase: Phase::Running,
+            loading: Loading::Idle,
+        })
+    }
+
+    /// Starts the roles and stays until they have ended. `launch` hears how the start went.
+    pub fn run(mut self, launch: Launch) -> ExitCode {
+        let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let reactor = match reactor {
+            Ok(reactor) => reactor,
+            Err(error) => {
+                tracing::error!(level = "emerg", "no reactor: {error}");
+                launch.finish(1);
+                return ExitCode::FAILURE;
+            }
+        };
+        let code = reactor.block_on(self.supervise(launch));
+        self.pid_file = None;
+        for role in &mut self.roles {
+            role.pid_file = None;
+        }
+        self.listeners.close_all();
+        words::ended(&self.face);
+        // A load that hangs (a name server, say) must not keep an ended daemon here.
+        reactor.shutdown_background();
+        ExitCode::from(code)
+    }
+
+    async fn supervise(&mut self, launch: Launch) -> u8 {
+        let (events, mut inbox) = unbounded_channel();
+        if let Err(error) = signals::listen(&events) {
+            tracing::error!(level = "emerg", "signals can't be caught: {error}");
+            launch.finish(1);
+            return 1;
+        }
+        if let Err(error) = self.write_pid_file() {
+            tracing::error!(level = "emerg", "{error}");
+            launch.finish(1);
+            return 1;
+        }
+        self.phase = Phase::Starting { launch, until: Instant::now() + START };
+        words::starting(&self.face);
+        for kind in RoleKind::ALL {
+            self.start_role(kind, &events);
+        }
+        self.go_on();
+        loop {
+            if let Some(code) = self.finished() {
+                return code;
+            }
+            if let Some(event) = self.next_event(&mut inbox).await {
+                self.handle(event, &events);
+            }
+            self.look_after_roles(&events);
+        }
+    }
+
+    /// Waits for what happens next; `None`: a deadline came first.
+    async fn next_event(&self, inbox: &mut UnboundedReceiver<Event>) -> Option<Event> {
+        let mut deadline = self.roles.iter().filter_map(Role::deadline).min();
+        if let Phase::Starting { until, .. } = &self.phase {
+            deadline = Some(deadline.map_or(*until, |deadline| deadline.min(*until)));
+        }
+        let sleep = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = inbox.recv() => event,
+            () = sleep => None,
+        }
+    }
+
+    fn handle(&mut self, event: Event, events: &UnboundedSender<Event>) {
+        match event {
+            Event::Signal(signal) => self.signal(signal, events),
+            Event::Report { role, pid, report } => self.report(role, pid, report, events),
+            Event::Silent { role, pid } => {
+                if let Some(running) = self.role(role).running_mut()
+                    && running.pid == pid
+                {
+                    running.silent = true;
+                }
+            }
+            Event::Loaded(fresh) => self.loaded(*fresh, events),
+        }
+    }
+
+    fn signal(&mut self, signal: Signal, events: &UnboundedSender<Event>) {
+        if signal != Signal::Child {
+            words::signal(&self.face, signal);
+        }
+        match signal {
+            Signal::Child => self.reap(),
+            Signal::Hangup => self.reload(events),
+            Signal::Terminate | Signal::Interrupt => self.stop(false, 0),
+            Signal::Quit if self.face.kind != Kind::Keepalived => self.stop(true, 0),
+            Signal::User1 if self.face.kind != Kind::Keepalived => self.reopen(),
+            Signal::Window if self.face.kind == Kind::Nginx => {
+                self.role(RoleKind::Stream).end(&Order::Quit, None);
+            }
+            Signal::Quit | Signal::User1 | Signal::User2 | Signal::Window | Signal::Other(_) => {}
+        }
+    }
+
+    fn report(
+        &mut self,
+        kind: RoleKind,
+        pid: i32,
+        report: Report,
+        events: &UnboundedSender<Event>,
+    ) {
+        let role = self.role(kind);
+        let Some(running) = role.running_mut().filter(|running| running.pid == pid) else { return };
+        match report {
+            Report::Ready => {
+                running.unanswered = running.unanswered.saturating_sub(1);
+                running.proven = true;
+                role.proven = true;
+                self.settle();
+                self.go_on();
+            }
+            Report::Failed { message } => {
+                running.unanswered = running.unanswered.saturating_sub(1);
+                if running.proven {
+                    // The old plan runs on there, so it does here.
+                    tracing::error!("{message}");
+                    self.step_back(events);
+                } else {
+                    role.failure = Some(message);
+                }
+            }
+            Report::WantReload => self.reload(events),
+            Report::Holding(held) => role.held = held,
+        }
+    }
+
+    fn role(&mut self, kind: RoleKind) -> &mut Role {
+        match kind {
+            RoleKind::Vrrp => &mut self.roles[0],
+            RoleKind::Stream => &mut self.roles[1],
+        }
+    }
+
+    fn runs(&self, kind: RoleKind) -> bool {
+        self.roles.iter().any(|role| role.kind == kind && role.running().is_some())
+    }
+
+    /// The start is over when every role is ready.
+    fn go_on(&mut self) {
+        let all = self.roles.iter().all(|role| match &role.state {
+            State::Running(running) => running.is_ready(),
+            State::Waiting(_) => false,
+            State::Stopped => true,
+        });
+        if all && matches!(self.phase, Phase::Starting { .. }) {
+            words::started(&self.face);
+            self.launched(0);
+        } else if all && matches!(self.phase, Phase::Running) {
+            self.systemd.status(&self.status());
+        }
+    }
+
+    fn launched(&mut self, code: u8) {
+        if let Phase::Starting { launch, .. } = std::mem::replace(&mut self.phase, Phase::Running) {
+            if code == 0 {
+                self.systemd.ready(&self.status());
+            }
+            launch.finish(code);
+        }
+    }
+
+    fn status(&self) -> String {
+        let state = |role: &Role| match &role.state {
+            State::Running(running) => format!("{} role {}", role.kind.word(), running.pid),
+            State::Waiting(_) => format!("{} role waits to be restarted", role.kind.word()),
+            State::Stopped => format!("{} role stopped", role.kind.word()),
+        };
+        let wanted = self.roles.iter().filter(|role| match role.kind {
+            RoleKind::Vrrp => self.plan.vrrp.is_some(),
+            RoleKind::Stream => self.plan.stream.is_some(),
+        });
+        wanted.map(state).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Ends the vrrp role first, so that the virtual addresses move while sessions still run.
+    fn stop(&mut self, graceful: bool, code: u8) {
+        self.launched(code);
+        let code = match self.phase {
+            Phase::Stopping { code: earlier, .. } => earlier,
+            _ => code,
+        };
+        self.phase = Phase::Stopping { graceful, code };
+        self.systemd.stopping();
+        words::stopping(&self.face);
+        for role in &mut self.roles {
+            if let State::Waiting(_) = role.state {
+                role.state = State::Stopped;
+            }
+            // Told to end gracefully before, and now at once.
+            if !graceful
+                && let Some(running) = role.running_mut()
+                && running.ending.is_some_and(|ending| ending.until.is_none())
+            {
+                role.end(&Order::Stop, Some(PATIENCE));
+            }
+        }
+        self.stop_next();
+    }
+
+    fn stop_next(&mut self) {
+        let Phase::Stopping { graceful, .. } = self.phase else { return };
+        for role in &mut self.roles {
+            let Some(running) = role.running() else { continue };
+            if running.ending.is_none() {
+                match (role.kind, graceful) {
+                    (RoleKind::Stream, true) => role.end(&Order::Quit, None),
+                    _ => role.end(&Order::Stop, Some(PATIENCE)),
+                }
+            }
+            // The next one follows when this one has ended.
+            return;
+        }
+    }
+
+    /// The exit code, when there is nothing left to supervise.
+    fn finished(&self) -> Option<u8> {
+        let none = self.roles.iter().all(|role| matches!(role.state, State::Stopped));
+        match self.phase {
+            Phase::Stopping { code, .. } => none.then_some(code),
+            // Everybody was stopped by hand. The real masters stay, whatever their children do.
+            _ if self.face.kind == Kind::Evenkeel => none.then_some(0),
+            _ => None,
+        }
+    }
+}
+
+fn wanted(plan: &Plan) -> &[Listener] {
+    plan.stream.as_ref().map_or(&[], |stream| &stream.listeners)
+}

@@ -1,0 +1,117 @@
+//! Files that tell scripts which process to signal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Face, Kind, Refusal, RoleKind, Supervisor};
+use crate::kernel::process;
+use crate::plan::Plan;
+use crate::runtime::log;
+
+/// A file that was written and has to go at the end.
+#[derive(Debug)]
+pub(super) struct PidFile {
+    path: PathBuf,
+}
+
+impl PidFile {
+    pub(super) fn write(path: &Path, pid: i32) -> io::Result<PidFile> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, format!("{pid}\n"))?;
+        Ok(PidFile { path: path.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Gone already: that was the aim.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The process that a file names, if it lives and has the name that such a file's owner has: after
+/// a restart of the host (or container) the number may be anybody's.
+pub(super) fn owner(path: &Path, name: &str) -> Option<i32> {
+    let pid = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    let other = pid != std::process::id() as i32;
+    (other && process::lives(pid, name)).then_some(pid)
+}
+
+impl Supervisor {
+    pub(super) fn write_pid_file(&mut self) -> std::io::Result<()> {
+        let path = match self.face.kind {
+            Kind::Nginx => self.plan.stream.as_ref().map(|stream| stream.process.pid.clone()),
+            _ => self.face.pid_file.clone(),
+        };
+        let Some(path) = path else { return Ok(()) };
+        if self.pid_file.as_ref().is_some_and(|file| file.path() == path) {
+            return Ok(());
+        }
+        let file = PidFile::write(&path, std::process::id() as i32).map_err(|error| {
+            let reason = log::reason(&error);
+            std::io::Error::other(format!("open() \"{}\" failed ({reason})", path.display()))
+        })?;
+        self.pid_file = Some(file);
+        Ok(())
+    }
+
+    fn role_pid_path(&self, kind: RoleKind) -> Option<PathBuf> {
+        match (kind, self.face.kind, &self.plan.stream) {
+            (RoleKind::Vrrp, ..) => self.face.vrrp_pid_file.clone(),
+            (RoleKind::Stream, Kind::Evenkeel, Some(stream)) => Some(stream.process.pid.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn write_role_pid_file(&mut self, kind: RoleKind, pid: i32) {
+        let Some(path) = self.role_pid_path(kind) else { return };
+        match PidFile::write(&path, pid) {
+            Ok(file) => self.role(kind).pid_file = Some(file),
+            Err(error) => tracing::error!("{}: {error}", path.display()),
+        }
+    }
+
+    /// The plan may have moved them.
+    pub(super) fn rewrite_pid_files(&mut self) {
+        if let Err(error) = self.write_pid_file() {
+            tracing::error!(level = "emerg", "{error}");
+        }
+        for kind in RoleKind::ALL {
+            let Some(pid) = self.role(kind).running().map(|running| running.pid) else { continue };
+            let written = self.role(kind).pid_file.as_ref().map(PidFile::path);
+            if written.map(Path::to_owned) != self.role_pid_path(kind) {
+                self.role(kind).pid_file = None;
+                self.write_role_pid_file(kind, pid);
+            }
+        }
+    }
+}
+
+/// Two keepalived on one host would both hold the addresses, whoever of them is the real one.
+pub(super) fn refuse_second(face: &Face, plan: &Plan) -> Result<(), Refusal> {
+    let refuse = |file: &Path, name| match owner(file, name) {
+        Some(pid) => Err(Refusal::Running { name, pid, file: file.to_owned() }),
+        None => Ok(()),
+    };
+    if face.kind == Kind::Evenkeel {
+        if let Some(file) = &face.pid_file {
+            refuse(file, "evenkeel")?;
+        }
+        if let Some(stream) = &plan.stream {
+            refuse(&stream.process.pid, "nginx")?;
+        }
+    }
+    if face.kind == Kind::Keepalived || plan.vrrp.is_some() {
+        let files = [&face.pid_file, &face.vrrp_pid_file];
+        for file in files.into_iter().flatten() {
+            refuse(file, "keepalived")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! One role as the supervisor sees it: its process, and what it left behind.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Event;
+use super::back_off::BackOff;
+use super::face::{Face, RoleKind};
+use super::pid_file::PidFile;
+use super::systemd;
+use crate::kernel::process::{self, Program};
+use crate::runtime::handoff::{CONTROL, Held, Leash, Order};
+use crate::runtime::log;
+
+/// The environment variable that makes this program a role.
+pub const ROLE: &str = "EVENKEEL_ROLE";
+
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) kind: RoleKind,
+    pub(super) state: State,
+    /// Addresses that go if the process dies.
+    pub(super) held: Vec<Held>,
+    pub(super) back_off: BackOff,
+    pub(super) pid_file: Option<PidFile>,
+    /// It has been ready at least once.
+    pub(super) proven: bool,
+    /// What it said when it failed.
+    pub(super) failure: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// Not wanted, or ended by somebody who wanted it so.
+    Stopped,
+    /// It died, and is started again then.
+    Waiting(Instant),
+    Running(Running),
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) pid: i32,
+    pub(super) leash: Arc<Leash>,
+    pub(super) since: Instant,
+    /// Orders to run by a plan that it hasn't answered yet.
+    pub(super) unanswered: u32,
+    /// It has been ready.
+    pub(super) proven: bool,
+    /// It was told to end; killed if it hasn't by then.
+    pub(super) ending: Option<Ending>,
+    /// All its reports have been read.
+    pub(super) silent: bool,
+    /// It has ended. With `silent`, nothing more comes.
+    pub(super) ended: Option<(ExitStatus, Instant)>,
+}
+
+/// So long a dead process's last reports are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// `None`: it may take as long as its sessions do.
+    pub(super) until: Option<Instant>,
+}
+
+impl Role {
+    pub(super) fn new(kind: RoleKind) -> Self {
+        Role {
+            kind,
+            state: State::Stopped,
+            held: Vec::new(),
+            back_off: BackOff::default(),
+            pid_file: None,
+            proven: false,
+            failure: None,
+        }
+    }
+
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.state {
+            State::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.state {
+            State::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    /// Starts the process, hands it `plan` and `listeners`, and lets its reports come to `events`.
+    pub(super) fn start<P: Serialize>(
+        &mut self,
+        face: &Face,
+        plan: &P,
+        listeners: &[BorrowedFd],
+        events: &UnboundedSender<Event>,
+    ) -> io::Result<i32> {
+        let appearance = face.appearance(self.kind);
+        let (leash, theirs) = Leash::new()?;
+        let pid = process::spawn(&Program {
+            name: &appearance.title,
+            arguments: &appearance.arguments,
+            environment: &[
+                (ROLE, self.kind.word().to_owned()),
+                (log::SETTINGS, serde_json::to_string(&appearance.log)?),
+            ],
+            without: &[systemd::SOCKET],
+            control: (CONTROL, &theirs),
+        })?;
+        drop(theirs);
+        let leash = Arc::new(leash);
+        tokio::spawn(listen(self.kind, pid, Arc::clone(&leash), events.clone()));
+        self.failure = None;
+        let ended = leash.assign(&Order::Start, plan, listeners);
+        self.state = State::Running(Running {
+            pid,
+            leash,
+            since: Instant::now(),
+            unanswered: 1,
+            proven: false,
+            ending: None,
+            silent: false,
+            ended: None,
+        });
+        // A process that doesn't even take its first order is on its way out: reaping tells.
+        if let Err(error) = ended {
+            tracing::warn!("{} role {pid} takes no orders: {error}", self.kind.word());
+        }
+        Ok(pid)
+    }
+
+    /// Hands the process another plan. One that can't be told is replaced by one that starts
+    /// with it.
+    pub(super) fn reassign<P: Serialize>(&mut self, plan: &P, listeners: &[BorrowedFd]) {
+        let kind = self.kind;
+        let Some(running) = self.running_mut().filter(|running| running.ending.is_none()) else {
+            return;
+        };
+        running.unanswered += 1;
+        if let Err(error) = running.leash.assign(&Order::Reload, plan, listeners) {
+            tracing::error!("{} role {}: {error}", kind.word(), running.pid);
+            // Gone already: reaping tells.
+            let _ = process::signal(running.pid, 9);
+        }
+    }
+
+    /// Tells the process to end.
+    pub(super) fn end(&mut self, order: &Order, patience: Option<Duration>) {
+        match &mut self.state {
+            State::Running(running) => {
+                running.ending =
+                    Some(Ending { until: patience.map(|patience| Instant::now() + patience) });
+                if running.leash.order(order).is_err() {
+                    running.kill();
+                }
+            }
+            State::Waiting(_) => self.state = State::Stopped,
+            State::Stopped => {}
+        }
+    }
+
+    /// When this role needs a look, whatever else happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting(until) => Some(*until),
+            State::Running(Running { ended: Some((_, at)), .. }) => Some(*at + LAST_WORDS),
+            State::Running(running) => running.ending.and_then(|ending| ending.until),
+            State::Stopped => None,
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn is_ready(&self) -> bool {
+        self.unanswered == 0
+    }
+
+    /// How it ended, once nothing more can come from it.
+    pub(super) fn gone(&self, now: Instant) -> Option<ExitStatus> {
+        let (status, at) = self.ended?;
+        (self.silent || now >= at + LAST_WORDS).then_some(status)
+    }
+
+    /// Ends a process that doesn't end by itself. Reaping does the rest.
+    pub(super) fn kill(&mut self) {
+        self.ending = Some(Ending { until: None });
+        // Gone already: reaping tells.
+        let _ = process::signal(self.pid, 9);
+    }
+}
+
+async fn listen(role: RoleKind, pid: i32, leash: Arc<Leash>, events: UnboundedSender<Event>) {
+    loop {
+        match leash.report().await {
+            Ok(Some(report)) => {
+                if events.send(Event::Report { role, pid, report }).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                tracing::error!("{} role {pid}: {error}", role.word());
+                break;
+            }
+        }
+    }
+    // Where nobody listens any more, nobody misses it.
+    let _ = events.send(Event::Silent { role, pid });
+}

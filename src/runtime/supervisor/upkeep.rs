@@ -1,0 +1,172 @@
+//! Keeps roles running: starts them, notices that they have ended, and decides what follows.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::role::State;
+use super::{Event, Kind, Phase, RoleKind, Supervisor, words};
+use crate::kernel::netlink::Netlink;
+use crate::kernel::process;
+use crate::runtime::handoff::Held;
+
+impl Supervisor {
+    /// Starts a role by the plan in force, if the plan has it and it doesn't run.
+    pub(super) fn start_role(&mut self, kind: RoleKind, events: &UnboundedSender<Event>) {
+        if self.runs(kind) {
+            return;
+        }
+        let Self { face, plan, listeners, roles, .. } = self;
+        let index = RoleKind::ALL.iter().position(|other| *other == kind).unwrap_or_default();
+        let role = &mut roles[index];
+        let started = match (kind, &plan.vrrp, &plan.stream) {
+            (RoleKind::Vrrp, Some(slice), _) => role.start(face, slice, &[], events),
+            (RoleKind::Stream, _, Some(slice)) => {
+                let sockets = listeners.descriptors(&slice.listeners);
+                role.start(face, slice, &sockets, events)
+            }
+            _ => return,
+        };
+        match started {
+            Ok(pid) => {
+                words::role_started(face, kind, pid);
+                self.write_role_pid_file(kind, pid);
+            }
+            Err(error) => {
+                tracing::error!(
+                    level = "alert",
+                    "the {} role can't be started: {error}",
+                    kind.word()
+                );
+                let role = self.role(kind);
+                role.state = State::Waiting(Instant::now() + role.back_off.after(Duration::ZERO));
+            }
+        }
+    }
+
+    /// Takes note of processes that have ended; [`look_after_roles`](Self::look_after_roles) draws
+    /// the conclusions.
+    pub(super) fn reap(&mut self) {
+        let now = Instant::now();
+        for ended in process::reap() {
+            for role in &mut self.roles {
+                if let Some(running) = role.running_mut()
+                    && running.pid == ended.pid
+                {
+                    running.ended = Some((ended.status, now));
+                }
+            }
+        }
+    }
+
+    /// What became due: the dead are replaced, the waiting started, the stubborn killed.
+    pub(super) fn look_after_roles(&mut self, events: &UnboundedSender<Event>) {
+        let now = Instant::now();
+        for kind in RoleKind::ALL {
+            let role = self.role(kind);
+            let mut gone = None;
+            match &mut role.state {
+                State::Waiting(until) if *until <= now => self.start_role(kind, events),
+                State::Running(running) => match running.gone(now) {
+                    Some(status) => gone = Some(status),
+                    None if running.ended.is_some() => {}
+                    None => {
+                        let due = running.ending.and_then(|ending| ending.until);
+                        if due.is_some_and(|until| until <= now) {
+                            tracing::error!(
+                                level = "alert",
+                                "{} role {} doesn't end: killed",
+                                kind.word(),
+                                running.pid
+                            );
+                            running.kill();
+                        }
+                    }
+                },
+                State::Waiting(_) | State::Stopped => {}
+            }
+            if let Some(status) = gone {
+                self.role_ended(kind, status, events);
+            }
+        }
+        if let Phase::Starting { until, .. } = &self.phase
+            && *until <= now
+        {
+            tracing::warn!("the start takes long; it goes on");
+            self.launched(0);
+        }
+        self.stop_next();
+    }
+
+    fn role_ended(&mut self, kind: RoleKind, status: ExitStatus, events: &UnboundedSender<Event>) {
+        let stopping = matches!(self.phase, Phase::Stopping { .. });
+        let role = self.role(kind);
+        let State::Running(running) = std::mem::replace(&mut role.state, State::Stopped) else {
+            return;
+        };
+        role.pid_file = None;
+        let held = std::mem::take(&mut role.held);
+        let failure = role.failure.take();
+        let proven = role.proven;
+        let ordered = running.ending.is_some();
+        words::role_ended(&self.face, kind, running.pid, status, ordered);
+        release(&held);
+        if stopping {
+            return;
+        }
+        if let Some(failure) = failure {
+            words::role_failed(&self.face, kind, running.pid, &failure);
+            if !proven {
+                let code = if self.face.kind == Kind::Keepalived { 2 } else { 1 };
+                self.launched(code);
+                self.stop(false, code);
+                return;
+            }
+            self.step_back(events);
+            if self.runs(kind) {
+                return;
+            }
+        }
+        let wanted = match kind {
+            RoleKind::Vrrp => self.plan.vrrp.is_some(),
+            RoleKind::Stream => self.plan.stream.is_some(),
+        };
+        let stopped_by_hand = self.face.kind == Kind::Evenkeel && status.success() && !ordered;
+        if ordered || !wanted || !self.face.respawn {
+            // It ended as it should.
+        } else if stopped_by_hand {
+            words::stays_stopped(kind);
+            self.go_on();
+        } else {
+            let wait = self.role(kind).back_off.after(running.since.elapsed());
+            words::respawn(&self.face, kind, running.pid, wait);
+            if wait.is_zero() {
+                self.start_role(kind, events);
+            } else {
+                self.role(kind).state = State::Waiting(Instant::now() + wait);
+            }
+        }
+    }
+}
+
+/// Takes addresses off their interfaces that a dead role has left there.
+fn release(held: &[Held]) {
+    if held.is_empty() {
+        return;
+    }
+    let failed = |error| tracing::error!("addresses of the dead vrrp role stay: {error}");
+    let mut netlink = match Netlink::open() {
+        Ok(netlink) => netlink,
+        Err(error) => return failed(error),
+    };
+    for Held { interface, address } in held {
+        // An interface that has gone has taken its addresses along.
+        let Ok(index) = nix::net::if_::if_nametoindex(interface.as_str()) else { continue };
+        match netlink.remove_address(index, address.address, address.prefix) {
+            Ok(true) => tracing::info!("{} removed from {interface}", address.address),
+            Ok(false) => {}
+            Err(error) => failed(error),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! How each face names itself and its version: tools parse these.
+
+/// Evenkeel's own.
+pub const EVENKEEL: &str = env!("CARGO_PKG_VERSION");
+
+/// Exporters read the second word.
+pub const KEEPALIVED: &str =
+    concat!("Keepalived v2.4.3 (evenkeel ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Behind `nginx version: `.
+pub const NGINX: &str = concat!("nginx/1.31.5 (evenkeel ", env!("CARGO_PKG_VERSION"), ")");
