@@ -19,7 +19,7 @@ pub(super) fn now(inputs: &Inputs) -> Loaded {
 /// Reads `inputs` again whenever it is called, with messages for the log of a running daemon.
 pub(super) fn again(inputs: Inputs, voice: Voice) -> Load {
     Arc::new(move || {
-        let Loaded { sources, diagnostics, plan } = now(&inputs);
+        let Loaded { sources, diagnostics, plan, .. } = now(&inputs);
         let line = |diagnostic: &Diagnostic| {
             (level(diagnostic.severity), line(&sources, diagnostic, voice))
         };
