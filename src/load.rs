@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::host::Host;
+use crate::keepalived;
+use crate::nginx;
 pub use crate::nginx::NginxInput;
 use crate::plan::Plan;
 use crate::text::{Diagnostics, SourceMap};
-use crate::{keepalived, nginx};
 
 /// Which files to read, and how.
 #[derive(Clone, Debug, Default)]
