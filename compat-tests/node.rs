@@ -59,10 +59,17 @@ impl Node {
         }
     }
 
-    pub(crate) fn start(&mut self, now: Instant, up: bool, primary: Ipv4Addr, out: &mut Vec<Wish>) {
+    /// `how`: [`machine::Event::Start`] or `Resume`.
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        how: machine::Event,
+        (up, primary): (bool, Ipv4Addr),
+        out: &mut Vec<Wish>,
+    ) {
         self.handle(now, machine::Event::Interface { up, primary: Some(primary) }, out);
         self.track(now, out);
-        self.handle(now, machine::Event::Start, out);
+        self.handle(now, how, out);
         for index in 0..self.scripts.len() {
             self.tell_script(now, index, script::Event::Start, out);
         }

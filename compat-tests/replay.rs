@@ -182,7 +182,7 @@ fn run(case: &Case) -> Vec<Seen> {
     let mut primary = Some(OWN);
     let mut seen = Vec::new();
     let mut out = Vec::new();
-    node.start(zero, link, OWN, &mut out);
+    node.start(zero, Event::Start, (link, OWN), &mut out);
     note(0.0, &mut out, &mut seen);
     let mut awake_at = zero;
     for step in &case.step {

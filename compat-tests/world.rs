@@ -30,6 +30,9 @@ const STORM: Duration = Duration::from_secs(45);
 /// Longest wait (4 s) + longest preempt_delay (3 s) + a script's way up (3 s) + the order in which
 /// these may come.
 const CONVERGENCE: Duration = Duration::from_secs(20);
+/// For so long after an active daemon's death nobody else can have taken over: three adverts are
+/// missed at the earliest 2 s after it.
+const RESUMABLE: Duration = Duration::from_millis(1_900);
 const OBSERVATION: Duration = Duration::from_secs(8);
 
 #[test]
@@ -143,6 +146,8 @@ struct Host {
     held: BTreeSet<IpAddr>,
     /// A killed daemon's addresses that its supervisor hasn't found yet.
     orphaned: bool,
+    /// A daemon was active and was killed, and none has begun since.
+    killed_at: Option<Instant>,
     link_up: bool,
     asleep_until: Instant,
     inbox: Vec<Received>,
@@ -341,6 +346,10 @@ impl World {
                     self.trace(&format!("node {index}: {line}"));
                 }
             }
+            let host = &mut self.hosts[index];
+            if matches!(action, Action::AddAddresses(_) | Action::RemoveAddresses(_)) {
+                host.orphaned = false;
+            }
             match action {
                 Action::Send { pdu, .. } => self.send(index, &pdu),
                 Action::AddAddresses(these) => {
@@ -418,9 +427,13 @@ impl World {
         }
         let mut daemon = Node::new(host.config.clone(), host.scripts.clone());
         let mut out = Vec::new();
-        daemon.start(now, host.link_up, host.primary, &mut out);
+        let resumes =
+            host.killed_at.is_some_and(|at| now - at < RESUMABLE) && !host.held.is_empty();
+        let how = if resumes { Event::Resume } else { Event::Start };
+        daemon.start(now, how, (host.link_up, host.primary), &mut out);
+        host.orphaned &= daemon.machine.state() == State::Initialize;
         host.daemon = Some(daemon);
-        host.orphaned = false;
+        host.killed_at = None;
         host.inbox.clear();
         host.asleep_until = now;
         self.trace(&format!("node {index} starts"));
@@ -429,7 +442,8 @@ impl World {
 
     fn clean_up(&mut self, index: usize) {
         let host = &mut self.hosts[index];
-        if host.orphaned {
+        // Its successor knows what to do with them.
+        if host.orphaned && host.daemon.is_none() {
             host.orphaned = false;
             host.held.clear();
         }
@@ -485,7 +499,7 @@ impl World {
         let host = &mut self.hosts[index];
         host.daemon = None;
         host.held.clear();
-        host.orphaned = false;
+        (host.orphaned, host.killed_at) = (false, None);
         let later = self.random.millis(500, 9_000);
         self.schedule(later, What::Start(index));
     }
@@ -495,8 +509,9 @@ impl World {
         self.trace(&format!("node {index} daemon killed"));
         let supervised = !self.is(index, Mutation::NoSupervisor);
         let host = &mut self.hosts[index];
-        host.daemon = None;
-        host.orphaned = supervised;
+        let was_active = host.daemon.take().is_some_and(|it| it.machine.state() == State::Active);
+        host.orphaned = supervised && was_active;
+        host.killed_at = Some(self.now).filter(|_| supervised && was_active);
         let (clean, restart) = (self.random.millis(1, 300), self.random.millis(10, 3_000));
         if supervised {
             self.schedule(clean, What::CleanUp(index));
@@ -748,6 +763,7 @@ fn host(
         daemon: None,
         held: BTreeSet::new(),
         orphaned: false,
+        killed_at: None,
         link_up: true,
         asleep_until: zero,
         inbox: vec![],

@@ -6,10 +6,13 @@
 //! those of keepalived 2.2.7 as watched from outside (`fixtures/vrrp` says how), which follows
 //! RFC 3768, section 6.4. Where it is meant to differ, the place says so.
 //!
-//! This file has the states and the ways between them; `election` what an advert changes,
-//! `announcer` the gratuitous ARPs, `reconfigure` a reload. Read [`contract`](Event) next.
+//! This file has the states and the ways between them; `begin` how it begins and ends,
+//! `election` what an advert changes, `advertise` and `announcer` what it sends, `reconfigure` a
+//! reload. Read [`contract`](Event) next.
 
+mod advertise;
 mod announcer;
+mod begin;
 mod contract;
 mod election;
 mod reconfigure;
@@ -20,9 +23,8 @@ use std::time::{Duration, Instant};
 pub use contract::{Action, Counter, Event, LogLevel, Received, State};
 
 use self::announcer::Announcer;
-use super::packet::{Advert, auth_data, auth_type, ipv4};
 use super::track::{Standing, Verdict};
-use crate::plan::vrrp::{InitialState, Version, VirtualRouter};
+use crate::plan::vrrp::{Version, VirtualRouter};
 
 /// Adverts that a backup misses before it takes over (RFC 3768, 6.1).
 const DOWN_TIMER_ADVERTS: u32 = 3;
@@ -169,59 +171,6 @@ impl Machine {
             }
     }
 
-    fn start(&mut self, now: Instant, out: &mut Actions) {
-        if self.started {
-            return;
-        }
-        self.started = true;
-        // What a predecessor that died may have left.
-        self.remove_addresses(out);
-        match self.standing() {
-            Standing::Waiting => {}
-            Standing::Faulty => {
-                if !self.up {
-                    let interface = &self.router.interface;
-                    let line = format!("entering FAULT state (interface {interface} down)");
-                    out.push(Action::Log(
-                        LogLevel::Info,
-                        format!("({}): {line}", self.router.name),
-                    ));
-                    self.info(out, "entering FAULT state");
-                }
-                self.transition(State::Fault, out);
-            }
-            Standing::Fit => {
-                if self.priority() == OWNER && self.router.initial == InitialState::Master {
-                    self.become_active(now, out);
-                } else {
-                    self.info(out, "Entering BACKUP STATE (init)");
-                    self.wait(now, CountdownSpan::Down);
-                    self.transition(State::Backup, out);
-                }
-            }
-        }
-    }
-
-    /// Where a predecessor was active, so is its successor: nobody need notice. Scripts that have
-    /// no result yet get less time than a backup waits.
-    fn resume(&mut self, now: Instant, out: &mut Actions) {
-        if self.started {
-            return;
-        }
-        match self.standing() {
-            Standing::Fit => {
-                self.started = true;
-                self.info(out, "taking over from a process that died");
-                self.become_active(now, out);
-            }
-            Standing::Waiting => {
-                self.started = true;
-                self.resume_until = Some(now + self.router.advert_interval);
-            }
-            Standing::Faulty => self.start(now, out),
-        }
-    }
-
     fn time_out(&mut self, now: Instant, out: &mut Actions) {
         match self.state {
             State::Backup => {
@@ -241,13 +190,6 @@ impl Machine {
                 }
             }
             State::Fault => {}
-        }
-    }
-
-    /// Whatever a predecessor left is to go.
-    fn give_up_resuming(&mut self, out: &mut Actions) {
-        if self.resume_until.take().is_some() {
-            self.remove_addresses(out);
         }
     }
 
@@ -331,36 +273,6 @@ impl Machine {
         out.push(Action::Transition { from, to: State::Active, priority: self.priority() });
     }
 
-    /// Sends an advert and sets the time of the next one, without drift while in time.
-    fn send_advert(&mut self, now: Instant, out: &mut Actions) {
-        self.send(self.priority(), out);
-        let interval = self.router.advert_interval.max(SHORTEST_INTERVAL);
-        let next = self.advert_at.filter(|due| *due <= now).map(|due| due + interval);
-        self.advert_at = Some(next.filter(|next| *next > now).unwrap_or(now + interval));
-    }
-
-    fn send(&self, priority: u8, out: &mut Actions) {
-        let Some(source) = self.source() else { return };
-        let group = self.router.group;
-        let version2 = self.router.version == Version::V2;
-        let authentication = self.router.authentication.as_ref().filter(|_| version2);
-        let advert = Advert {
-            version: self.router.version,
-            vrid: self.router.vrid,
-            priority,
-            interval: self.router.advert_interval,
-            addresses: self.router.addresses.iter().filter_map(|it| ipv4(it.address)).collect(),
-            auth: auth_type(authentication),
-            auth_data: auth_data(authentication),
-        };
-        out.push(Action::Send {
-            source: IpAddr::V4(source),
-            destination: IpAddr::V4(group),
-            pdu: advert.encode(source, group),
-        });
-        out.push(Action::Count(Counter::AdvertSent));
-    }
-
     /// From active to backup; what it then waits for is given.
     fn step_back(&mut self, now: Instant, span: CountdownSpan, out: &mut Actions) {
         self.info(out, "Entering BACKUP STATE");
@@ -376,13 +288,6 @@ impl Machine {
         }
         self.say_goodbye(out);
         self.stop_being_active(out);
-    }
-
-    /// Priority 0: the others needn't wait (RFC 3768, 6.4.3).
-    fn say_goodbye(&self, out: &mut Actions) {
-        self.send(0, out);
-        out.push(Action::Count(Counter::PriorityZeroSent));
-        self.debug(out, "sent 0 priority");
     }
 
     fn stop_being_active(&mut self, out: &mut Actions) {
@@ -421,16 +326,6 @@ impl Machine {
         self.transition(State::Backup, out);
     }
 
-    fn shut_down(&mut self, out: &mut Actions) {
-        if !self.started {
-            return;
-        }
-        self.release(out);
-        self.give_up_resuming(out);
-        self.started = false;
-        self.transition(State::Initialize, out);
-    }
-
     /// Changes the state and tells so; timers of the old state end.
     fn transition(&mut self, to: State, out: &mut Actions) {
         if to != State::Backup {
@@ -452,72 +347,5 @@ impl Machine {
 
     fn log(&self, out: &mut Actions, level: LogLevel, line: &str) {
         out.push(Action::Log(level, format!("({}) {line}", self.router.name)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::vrrp::{GratuitousArp, Notify};
-
-    fn resumed(standing: Standing) -> (Machine, Instant, Actions) {
-        let mut machine = Machine::new(VirtualRouter {
-            name: "VI_1".to_owned(),
-            vrid: 51,
-            interface: "eth0".to_owned(),
-            version: Version::V2,
-            initial: InitialState::Backup,
-            priority: 100,
-            advert_interval: Duration::from_secs(1),
-            authentication: None,
-            source: None,
-            group: Ipv4Addr::new(224, 0, 0, 18),
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            addresses: Vec::new(),
-            garp: GratuitousArp::default(),
-            scripts: Vec::new(),
-            notify: Notify::default(),
-            span: Default::default(),
-        });
-        let (now, mut out) = (Instant::now(), Vec::new());
-        let primary = Some(Ipv4Addr::new(192, 0, 2, 1));
-        machine.handle(now, Event::Interface { up: true, primary }, &mut out);
-        machine.handle(now, Event::Tracking(Verdict { priority: 100, standing }), &mut out);
-        machine.handle(now, Event::Resume, &mut out);
-        (machine, now, out)
-    }
-
-    fn removes(actions: &Actions) -> bool {
-        actions.iter().any(|action| matches!(action, Action::RemoveAddresses(_)))
-    }
-
-    #[test]
-    fn a_successor_goes_on_where_its_predecessor_was() {
-        let (machine, _, out) = resumed(Standing::Fit);
-        assert_eq!(machine.state(), State::Active);
-        let sends = out.iter().any(|action| matches!(action, Action::Send { .. }));
-        assert!(sends && !removes(&out), "{out:?}");
-    }
-
-    #[test]
-    fn a_successor_waits_for_its_scripts_but_not_for_long() {
-        let verdict = |standing| Event::Tracking(Verdict { priority: 100, standing });
-        let (mut machine, now, mut out) = resumed(Standing::Waiting);
-        assert_eq!((machine.state(), removes(&out)), (State::Initialize, false));
-        machine.handle(now, verdict(Standing::Fit), &mut out);
-        assert_eq!((machine.state(), removes(&out)), (State::Active, false));
-
-        let (mut machine, now, mut out) = resumed(Standing::Waiting);
-        machine.handle(now, verdict(Standing::Faulty), &mut out);
-        assert_eq!((machine.state(), removes(&out)), (State::Fault, true));
-
-        let (mut machine, _, mut out) = resumed(Standing::Waiting);
-        let deadline = machine.deadline().unwrap();
-        machine.handle(deadline, Event::Timeout, &mut out);
-        assert_eq!((machine.state(), removes(&out)), (State::Initialize, true));
-        assert_eq!(machine.deadline(), None);
-        machine.handle(deadline, verdict(Standing::Fit), &mut out);
-        assert_eq!(machine.state(), State::Backup);
     }
 }

@@ -11,6 +11,8 @@ impl Machine {
     /// version makes it another router on the wire, so the old one says goodbye and the new one
     /// begins.
     pub(super) fn reconfigure(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
+        // A predecessor's addresses are known by the old config only.
+        self.give_up_resuming(out);
         if same_on_the_wire(&self.router, &new) {
             self.adopt(now, new, out);
         } else {
@@ -66,12 +68,6 @@ impl Machine {
             self.announcer.added(now, &self.router, &added, out);
         }
         self.announcer.reconfigured(now, &self.router);
-    }
-
-    /// Sends an advert out of turn; the next one is due an interval from now.
-    pub(super) fn send_advert_now(&mut self, now: Instant, out: &mut Actions) {
-        self.advert_at = None;
-        self.send_advert(now, out);
     }
 
     fn begin_anew(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {

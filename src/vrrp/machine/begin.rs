@@ -1,0 +1,151 @@
+//! How a router begins and ends on this node.
+
+use std::time::Instant;
+
+use super::{Action, Actions, CountdownSpan, LogLevel, Machine, OWNER, State};
+use crate::plan::vrrp::InitialState;
+use crate::vrrp::track::Standing;
+
+impl Machine {
+    pub(super) fn start(&mut self, now: Instant, out: &mut Actions) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        // What a predecessor that died may have left.
+        self.remove_addresses(out);
+        match self.standing() {
+            Standing::Waiting => {}
+            Standing::Faulty => {
+                if !self.up {
+                    let interface = &self.router.interface;
+                    let line = format!("entering FAULT state (interface {interface} down)");
+                    out.push(Action::Log(
+                        LogLevel::Info,
+                        format!("({}): {line}", self.router.name),
+                    ));
+                    self.info(out, "entering FAULT state");
+                }
+                self.transition(State::Fault, out);
+            }
+            Standing::Fit => {
+                if self.priority() == OWNER && self.router.initial == InitialState::Master {
+                    self.become_active(now, out);
+                } else {
+                    self.info(out, "Entering BACKUP STATE (init)");
+                    self.wait(now, CountdownSpan::Down);
+                    self.transition(State::Backup, out);
+                }
+            }
+        }
+    }
+
+    /// Where a predecessor was active, so is its successor: nobody need notice. Scripts that have
+    /// no result yet get less time than a backup waits.
+    pub(super) fn resume(&mut self, now: Instant, out: &mut Actions) {
+        if self.started {
+            return;
+        }
+        match self.standing() {
+            Standing::Fit => {
+                self.started = true;
+                self.info(out, "taking over from a process that died");
+                self.become_active(now, out);
+            }
+            Standing::Waiting => {
+                self.started = true;
+                self.resume_until = Some(now + self.router.advert_interval);
+            }
+            Standing::Faulty => self.start(now, out),
+        }
+    }
+
+    /// Whatever a predecessor left is to go.
+    pub(super) fn give_up_resuming(&mut self, out: &mut Actions) {
+        if self.resume_until.take().is_some() {
+            self.remove_addresses(out);
+        }
+    }
+
+    pub(super) fn shut_down(&mut self, out: &mut Actions) {
+        if !self.started {
+            return;
+        }
+        self.release(out);
+        self.give_up_resuming(out);
+        self.started = false;
+        self.transition(State::Initialize, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::vrrp::{GratuitousArp, Notify, Version, VirtualRouter};
+    use crate::vrrp::machine::Event;
+    use crate::vrrp::track::Verdict;
+
+    fn resumed(standing: Standing) -> (Machine, Instant, Actions) {
+        let mut machine = Machine::new(VirtualRouter {
+            name: "VI_1".to_owned(),
+            vrid: 51,
+            interface: "eth0".to_owned(),
+            version: Version::V2,
+            initial: InitialState::Backup,
+            priority: 100,
+            advert_interval: Duration::from_secs(1),
+            authentication: None,
+            source: None,
+            group: Ipv4Addr::new(224, 0, 0, 18),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            addresses: Vec::new(),
+            garp: GratuitousArp::default(),
+            scripts: Vec::new(),
+            notify: Notify::default(),
+            span: Default::default(),
+        });
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let primary = Some(Ipv4Addr::new(192, 0, 2, 1));
+        machine.handle(now, Event::Interface { up: true, primary }, &mut out);
+        machine.handle(now, Event::Tracking(Verdict { priority: 100, standing }), &mut out);
+        machine.handle(now, Event::Resume, &mut out);
+        (machine, now, out)
+    }
+
+    fn removes(actions: &Actions) -> bool {
+        actions.iter().any(|action| matches!(action, Action::RemoveAddresses(_)))
+    }
+
+    #[test]
+    fn a_successor_goes_on_where_its_predecessor_was() {
+        let (machine, _, out) = resumed(Standing::Fit);
+        assert_eq!(machine.state(), State::Active);
+        let sends = out.iter().any(|action| matches!(action, Action::Send { .. }));
+        assert!(sends && !removes(&out), "{out:?}");
+    }
+
+    #[test]
+    fn a_successor_waits_for_its_scripts_but_not_for_long() {
+        let verdict = |standing| Event::Tracking(Verdict { priority: 100, standing });
+        let (mut machine, now, mut out) = resumed(Standing::Waiting);
+        assert_eq!((machine.state(), removes(&out)), (State::Initialize, false));
+        machine.handle(now, verdict(Standing::Fit), &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Active, false));
+
+        let (mut machine, now, mut out) = resumed(Standing::Waiting);
+        machine.handle(now, verdict(Standing::Faulty), &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Fault, true));
+
+        let (mut machine, _, mut out) = resumed(Standing::Waiting);
+        let deadline = machine.deadline().unwrap();
+        machine.handle(deadline, Event::Timeout, &mut out);
+        assert_eq!((machine.state(), removes(&out)), (State::Initialize, true));
+        assert_eq!(machine.deadline(), None);
+        machine.handle(deadline, verdict(Standing::Fit), &mut out);
+        assert_eq!(machine.state(), State::Backup);
+    }
+}
