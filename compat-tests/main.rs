@@ -4,6 +4,7 @@
 //! Tests that need root or one of Debian's packages say so at their head; `make test` installs
 //! what is missing.
 
+mod bed;
 mod checks;
 mod cli;
 mod config_keepalived;

@@ -1,0 +1,117 @@
+//! keepalived, Debian's or ours, on a host of the bed.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use super::{Bed, Host, wait_until};
+
+/// Whose program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    Debian,
+    Evenkeel,
+}
+
+/// A running daemon; killed with all its processes when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    maker: Maker,
+    config: PathBuf,
+    log: PathBuf,
+    vrrp_pid: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it in the foreground with this config. Several may follow each other on a host.
+    pub(crate) fn start(bed: &Bed, host: &Host, maker: Maker, config: &str) -> Daemon {
+        let base = format!("{}-{maker:?}", host.name);
+        let file = bed.path(&format!("{base}.conf"));
+        std::fs::write(&file, config).unwrap();
+        let log = bed.path(&format!("{base}.log"));
+        let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+        let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
+        let mut command = host.command(program(bed, maker));
+        command.args(["-n", "-l", "-D", "-P", "-f"]).arg(&file);
+        for (option, which) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "checkers")] {
+            command.arg(option).arg(pid(which));
+        }
+        command.stdout(output.try_clone().unwrap()).stderr(output).process_group(0);
+        let child = command.spawn().unwrap();
+        Daemon { child, maker, config: file, log, vrrp_pid: pid("vrrp") }
+    }
+
+    /// Another config, to be taken at the next HUP.
+    pub(crate) fn reconfigure(&self, config: &str) {
+        std::fs::write(&self.config, config).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process that speaks VRRP.
+    pub(crate) fn vrrp_pid(&self) -> u32 {
+        let read = || std::fs::read_to_string(&self.vrrp_pid).ok()?.trim().parse().ok();
+        let mut pid = None;
+        wait_until("the vrrp process's pid file", Duration::from_secs(5), || {
+            pid = read();
+            pid.is_some()
+        });
+        pid.unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        kill(signal, self.pid() as i32);
+    }
+
+    /// TERM, and its exit status.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        let mut status = None;
+        wait_until("it ends after TERM", Duration::from_secs(10), || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- log of {:?} ({})\n{}", self.maker, self.log.display(), self.log());
+        }
+        kill("KILL", -(self.child.id() as i32));
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn kill(signal: &str, pid: i32) {
+    let pid = pid.to_string();
+    let _ = Command::new("kill").args(["-s", signal, "--", &pid]).output();
+}
+
+/// Ours goes by a link of keepalived's name.
+fn program(bed: &Bed, maker: Maker) -> PathBuf {
+    match maker {
+        Maker::Debian => "/usr/sbin/keepalived".into(),
+        Maker::Evenkeel => {
+            let link = bed.path("keepalived");
+            if !link.exists() {
+                std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_evenkeel"), &link).unwrap();
+            }
+            link
+        }
+    }
+}
+
+/// It ended by itself, with 0.
+pub(crate) fn is_clean(status: ExitStatus) -> bool {
+    status.success() && status.signal().is_none()
+}
