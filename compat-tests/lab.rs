@@ -15,6 +15,140 @@ use serde_json::Value;
 
 const EVENKEEL: &str = env!("CARGO_BIN_EXE_evenkeel");
 
+// --- The article's pair on Evenkeel ---
+
+#[test]
+fn the_article_rehearses() {
+    let report = rehearse(Path::new("fixtures/lab/article"), &[]);
+    assert_passed(&report);
+    let expected = [
+        ("start", "lb1", 0..6000),
+        ("proxy killed", "lb2", 1500..6000),
+        ("proxy back", "lb1", 0..2000),
+        ("daemon stopped", "lb2", 300..2000),
+        ("daemon started", "lb1", 0..2000),
+        ("host cut off", "lb2", 1500..6000),
+        ("host back", "lb1", 0..2000),
+    ];
+    assert_eq!(report["scenarios"].as_array().unwrap().len(), expected.len());
+    for ((name, holder, gap), played) in
+        expected.into_iter().zip(report["scenarios"].as_array().unwrap())
+    {
+        assert_eq!(played["name"], name);
+        assert_eq!(played["holders"], serde_json::json!([holder]), "{played:#}");
+        let measured = played["gap_ms"].as_u64().unwrap();
+        assert!(gap.contains(&measured), "{name}: {measured}");
+        assert!(played["overlap_ms"].as_u64().unwrap() <= 500, "{played:#}");
+        for web in ["web1", "web2"] {
+            assert!(played["answers"][web].as_u64().unwrap() > 20, "{played:#}");
+        }
+    }
+}
+
+#[test]
+fn the_articles_script_rehearses_and_is_told_to_people() {
+    let mut command = Command::new(EVENKEEL);
+    command.args(["rehearse", "fixtures/lab/article-script", "--scenario", "proxy killed"]);
+    let output = run(&mut command);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let lines = [
+        "Rehearsal of fixtures/lab/article-script",
+        "kill -9 of ",
+        "lb1 lets 192.168.80.100 go",
+        "lb2 holds 192.168.80.100",
+        "client: answered again through lb2, after ",
+        "proxy back",
+        "lb1 holds 192.168.80.100",
+        "Verdict: as expected.",
+    ];
+    let mut rest = said.as_str();
+    for line in lines {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is not (so late) in\n{said}"));
+        rest = &rest[at..];
+    }
+    assert!(!said.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn known_trouble_is_named() {
+    let wanted = ["--scenario", "daemon killed", "--scenario", "vrrp filtered"];
+    let report = rehearse(Path::new("fixtures/lab/article"), &wanted);
+    assert_passed(&report);
+    for name in ["daemon killed", "vrrp filtered"] {
+        let played = scenario(&report, name);
+        let note = played["notes"][0].as_str().unwrap();
+        let both = played["holders"].as_array().unwrap().len() == 2;
+        assert!(note.starts_with(if both { "known trouble" } else { "better" }), "{played:#}");
+    }
+    for name in ["daemon restarted", "filter removed"] {
+        assert_eq!(scenario(&report, name)["holders"], serde_json::json!(["lb1"]));
+    }
+}
+
+#[test]
+fn a_dead_vrrp_process_is_replaced() {
+    let report =
+        rehearse(Path::new("fixtures/lab/article"), &["--scenario", "vrrp process killed"]);
+    assert_passed(&report);
+    let text = &scenario(&report, "vrrp process killed")["timeline"][0]["text"];
+    assert_eq!(text, "lb1: kill -9 of 1 keepalived child process");
+}
+
+#[test]
+fn a_real_master_hands_over_to_evenkeel() {
+    mixed("lb1");
+}
+
+#[test]
+fn evenkeel_hands_over_to_a_real_backup() {
+    mixed("lb2");
+}
+
+/// One balancer runs the real keepalived and nginx.
+fn mixed(real: &str) {
+    let folder = copy_of("fixtures/lab/article");
+    let path = folder.path().join("cluster.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let name = format!("name = \"{real}\"");
+    assert!(text.contains(&name));
+    std::fs::write(&path, text.replace(&name, &format!("{name}\ndaemon = \"real\""))).unwrap();
+    let report = rehearse(folder.path(), &[]);
+    assert_passed(&report);
+    assert!(figure(&report, "daemon stopped", "gap_ms") < 2000);
+    assert!(figure(&report, "host cut off", "gap_ms") < 6000);
+}
+
+#[test]
+fn nobody_may_rehearse() {
+    let folder = copy_of("fixtures/lab/article");
+    let program = folder.path().join("evenkeel");
+    std::fs::copy(EVENKEEL, &program).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    command.arg("rehearse").arg(folder.path()).args(["--json", "--scenario", "proxy killed"]);
+    let report = report_of(&mut command);
+    assert_passed(&report);
+    assert!(report["remarks"][0].as_str().unwrap().contains("not root"), "{report:#}");
+    // The real programs change their user, which a user namespace of one user can't offer.
+    let output = run(command.arg("--real"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("as root"), "{said}");
+}
+
+#[test]
+fn what_is_not_as_expected_fails() {
+    let folder = copy_of("fixtures/lab/article");
+    let path = folder.path().join("cluster.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "[expect.start]\ngap_ms = 100\n").unwrap();
+    let report = rehearse(folder.path(), &["--scenario", "start"]);
+    assert_eq!(report["passed"], false);
+    let problem = scenario(&report, "start")["problems"][0].as_str().unwrap();
+    assert!(problem.contains("without an answer, allowed is 0.10 s"), "{problem}");
+}
+
 // --- What the real pair does (FACTS.md, "The article's experiment") ---
 
 #[test]

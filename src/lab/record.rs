@@ -46,7 +46,7 @@ pub(super) enum Event {
     LetsGo {
         node: usize,
     },
-    /// The client has had no answer since the time of this event.
+    /// The client asked at the time of this event, and has had no answer since.
     Unanswered,
     Answered {
         via: Option<usize>,
@@ -67,13 +67,16 @@ pub(super) struct Record {
     pub observations: Vec<Observation>,
     holding: Vec<bool>,
     reachable: Vec<bool>,
+    /// Time between two asks of the client.
+    every: Duration,
     last_answer: Option<(Instant, Option<usize>)>,
     silent: bool,
 }
 
 impl Record {
-    pub(super) fn new(nodes: usize) -> Record {
-        Record { holding: vec![false; nodes], reachable: vec![true; nodes], ..Record::default() }
+    pub(super) fn new(nodes: usize, every: Duration) -> Record {
+        let (holding, reachable) = (vec![false; nodes], vec![true; nodes]);
+        Record { holding, reachable, every, ..Record::default() }
     }
 
     /// Balancers that hold the address and can be reached.
@@ -130,7 +133,11 @@ impl Record {
         match via {
             via if gap >= SILENCE => {
                 let again = (at, Event::Answered { via, after_ms: gap.as_millis() as u64 });
-                if told { vec![again] } else { vec![(before, Event::Unanswered), again] }
+                if told {
+                    vec![again]
+                } else {
+                    vec![(before + self.every, Event::Unanswered), again]
+                }
             }
             Some(now) if via_before != via => vec![(at, Event::Moved { via: now })],
             _ => Vec::new(),
@@ -144,7 +151,7 @@ impl Record {
             return None;
         }
         self.silent = true;
-        Some((at, Event::Unanswered))
+        Some((at + self.every, Event::Unanswered))
     }
 }
 
@@ -161,13 +168,13 @@ mod tests {
     fn a_silent_client_is_told_once() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut record = Record::new(2);
+        let mut record = Record::new(2, Duration::from_millis(10));
         assert_eq!(record.tick(at(500)), None);
         let first = Event::Answered { via: Some(0), after_ms: 0 };
         assert_eq!(answer(&mut record, at(500), 0), [first]);
         assert_eq!(answer(&mut record, at(510), 0), []);
         assert_eq!(record.tick(at(600)), None);
-        assert_eq!(record.tick(at(650)), Some((at(510), Event::Unanswered)));
+        assert_eq!(record.tick(at(650)), Some((at(520), Event::Unanswered)));
         assert_eq!(record.tick(at(700)), None);
         let again = Event::Answered { via: Some(1), after_ms: 490 };
         assert_eq!(answer(&mut record, at(1000), 1), [again]);
@@ -180,7 +187,7 @@ mod tests {
     #[test]
     fn a_renewed_address_is_no_news() {
         let at = Instant::now();
-        let mut record = Record::new(2);
+        let mut record = Record::new(2, Duration::from_millis(10));
         let holds = |held| Observation { at, seen: Seen::Holds { node: 1, held } };
         assert_eq!(record.take(holds(true)), [(at, Event::Takes { node: 1 })]);
         assert_eq!(record.take(holds(true)), []);

@@ -116,7 +116,7 @@ impl Stage {
             balancers: cluster.balancers.iter().map(|host| host.address).collect(),
         };
         host::client(&cluster.client, cluster.prefix, faces, see.clone())?;
-        let record = Record::new(count);
+        let record = Record::new(count, play.cluster.client.every);
         let now = Current::default();
         let (home, broken) = (None, None);
         Ok(Stage { play, switch, nodes, seen, see, record, timeline, home, broken, now })
