@@ -300,9 +300,10 @@ fn plan(text: &str) -> StreamPlan {
         let process = &mut plan.process;
         match words[..] {
             ["pid", path] => process.pid = path.into(),
-            ["error_log", path, _] => {
+            ["error_log", path, level] => {
                 let target = LogTarget::File(path.into());
-                process.error_logs.push(ErrorLog { target, level: LogLevel::Info });
+                let level = if level == "info" { LogLevel::Info } else { LogLevel::Error };
+                process.error_logs.push(ErrorLog { target, level });
             }
             ["worker_processes", count] => process.workers = count.parse().unwrap(),
             ["worker_rlimit_nofile", count] => process.rlimit_nofile = Some(count.parse().unwrap()),

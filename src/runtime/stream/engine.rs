@@ -58,6 +58,14 @@ pub(super) struct Engine {
     counters: Arc<Counters>,
 }
 
+/// What a turn has done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) events: usize,
+    /// There is nothing more to do for now.
+    pub(super) all: bool,
+}
+
 impl Engine {
     pub(super) fn new(generation: Arc<Generation>, counters: Arc<Counters>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -97,8 +105,8 @@ impl Engine {
 
     // --- events -------------------------------------------------------------------------------
 
-    /// Handles what has happened. Returns whether that was all for now.
-    pub(super) fn turn(&mut self, now: Instant) -> io::Result<bool> {
+    /// Handles what has happened; with `wait`, what happens within a millisecond.
+    pub(super) fn turn(&mut self, now: Instant, wait: bool) -> io::Result<Turn> {
         for _ in 0..self.busy.len() {
             if let Some(key) = self.busy.pop_front() {
                 self.relay(now, key);
@@ -108,11 +116,14 @@ impl Engine {
             self.accept(now, door);
         }
         let mut events = std::mem::take(&mut self.events);
-        let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
+        let wait = wait && self.busy.is_empty() && self.crowded.is_empty();
+        let patience = if wait { EpollTimeout::from(1_u8) } else { EpollTimeout::ZERO };
+        let count = match self.epoll.wait(&mut events, patience) {
             Ok(count) => count,
             Err(nix::errno::Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
+        let now = if wait { Instant::now() } else { now };
         for event in &events[..count] {
             match Token::from(event.data()) {
                 Token::Door(door) => self.accept(now, door),
@@ -121,7 +132,7 @@ impl Engine {
         }
         let all = count < events.len() && self.busy.is_empty() && self.crowded.is_empty();
         self.events = events;
-        Ok(all)
+        Ok(Turn { events: count, all })
     }
 
     fn handle(&mut self, now: Instant, key: Key, side: Side, events: EpollFlags) {
@@ -487,11 +498,28 @@ impl Engine {
         if moved.more {
             self.busy.push_back(key);
         }
+        if moved.blocked
+            && let Err(error) = self.watch_room(key)
+        {
+            return self.break_off(key, &error);
+        }
         if moved.any {
             let Some(session) = self.sessions.at(key) else { return };
             let timeout = session.entrance.server.timeout;
             self.extend(now, key, timeout);
         }
+    }
+
+    /// The client's socket is full: from now on it is watched for room too.
+    fn watch_room(&mut self, key: Key) -> io::Result<()> {
+        let Some(session) = self.sessions.at(key) else { return Ok(()) };
+        let flags = EpollFlags::EPOLLIN
+            | EpollFlags::EPOLLOUT
+            | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLET;
+        let mut event = EpollEvent::new(flags, Token::Session(key, Side::Client).into());
+        self.epoll.modify(&session.client, &mut event)?;
+        Ok(())
     }
 
     fn time_out(&mut self, now: Instant, key: Key) {
@@ -510,9 +538,9 @@ impl Engine {
         self.close(key, Status::Ok);
     }
 
-    /// A system call failed that can't in a healthy host.
+    /// A system call failed that doesn't in a healthy host.
     fn break_off(&mut self, key: Key, error: &io::Error) {
-        let text = format!("preparing a socket failed {}", Errno(error));
+        let text = format!("epoll_ctl() or setsockopt() failed {}", Errno(error));
         self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
         self.close(key, Status::Internal);
     }

@@ -16,6 +16,9 @@ use crate::proxy::session::{Relay, Side};
 /// How often one session may read before others get their turn.
 const ROUNDS: usize = 8;
 
+/// `MSG_MORE` of send(2): wait with a packet that isn't full.
+const MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
+
 /// What is known about a socket without asking it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Readiness {
@@ -33,7 +36,8 @@ impl Readiness {
         let ending = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
         self.ending |= events.intersects(ending);
         self.readable |= self.ending || events.contains(EpollFlags::EPOLLIN);
-        self.writable |= events.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR);
+        let gone = EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
+        self.writable |= events.intersects(EpollFlags::EPOLLOUT | gone);
     }
 }
 
@@ -44,6 +48,8 @@ pub(super) struct Flow {
     pub(super) ready: [Readiness; 2],
     /// By the side it came from.
     unsent: [Option<Box<Unsent>>; 2],
+    /// Whether the client has ever been full.
+    was_blocked: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +65,8 @@ pub(super) struct Moved {
     pub(super) any: bool,
     /// There is more to do, but others come first.
     pub(super) more: bool,
+    /// The client takes no more for now, for the first time.
+    pub(super) blocked: bool,
     /// Reading from this side failed, which ended its stream.
     pub(super) unreadable: Option<(Side, io::Error)>,
     /// Sending to this side failed, which ends the session.
@@ -67,7 +75,7 @@ pub(super) struct Moved {
 
 impl Flow {
     pub(super) fn new(half_close: bool, ready: [Readiness; 2]) -> Self {
-        Self { relay: Relay::new(half_close), ready, unsent: [None, None] }
+        Self { relay: Relay::new(half_close), ready, unsent: [None, None], was_blocked: false }
     }
 
     /// Moves what can be moved now. `scratch` has the size of the largest read.
@@ -100,7 +108,8 @@ impl Flow {
     ) -> bool {
         let to = from.other();
         if let Some(mut unsent) = self.unsent[from as usize].take() {
-            let sent = self.send(to, sockets, &unsent.bytes[unsent.sent..], moved);
+            let rest = &unsent.bytes[unsent.sent..];
+            let sent = self.send(to, sockets, rest, MsgFlags::empty(), moved);
             unsent.sent += sent;
             if unsent.sent < unsent.bytes.len() {
                 self.unsent[from as usize] = Some(unsent);
@@ -122,7 +131,10 @@ impl Flow {
                 let ready = &mut self.ready[from as usize];
                 // A short read has emptied the socket: what comes later makes an event.
                 ready.readable = received == scratch.len() || ready.ending;
-                let sent = self.send(to, sockets, &scratch[..received], moved);
+                // Nothing but the end is left to read, so the end may travel with these bytes.
+                let last = ready.ending && received < scratch.len();
+                let more = if last { MORE } else { MsgFlags::empty() };
+                let sent = self.send(to, sockets, &scratch[..received], more, moved);
                 if sent < received {
                     let bytes = scratch[sent..received].into();
                     self.unsent[from as usize] = Some(Box::new(Unsent { bytes, sent: 0 }));
@@ -144,13 +156,25 @@ impl Flow {
     }
 
     /// Sends what the socket takes; returns how many bytes that was.
-    fn send(&mut self, to: Side, sockets: [&OwnedFd; 2], bytes: &[u8], moved: &mut Moved) -> usize {
+    fn send(
+        &mut self,
+        to: Side,
+        sockets: [&OwnedFd; 2],
+        bytes: &[u8],
+        flags: MsgFlags,
+        moved: &mut Moved,
+    ) -> usize {
         let mut sent = 0;
         while sent < bytes.len() && self.ready[to as usize].writable {
             let socket = sockets[to as usize].as_raw_fd();
-            match send(socket, &bytes[sent..], MsgFlags::MSG_NOSIGNAL) {
+            match send(socket, &bytes[sent..], MsgFlags::MSG_NOSIGNAL | flags) {
                 Ok(count) => sent += count,
-                Err(Errno::EAGAIN) => self.ready[to as usize].writable = false,
+                Err(Errno::EAGAIN) => {
+                    self.ready[to as usize].writable = false;
+                    if to == Side::Client && !std::mem::replace(&mut self.was_blocked, true) {
+                        moved.blocked = true;
+                    }
+                }
                 Err(Errno::EINTR) => {}
                 Err(error) => {
                     moved.unwritable = Some((to, error.into()));
