@@ -376,10 +376,14 @@ fn two_thousand_sessions_at_once() {
     let program = Program::start(which, main, &pool("server IP:9001;", ""));
     let clients: Vec<TcpStream> = (0..2000).map(|_| connect(&at(which, "IP:8080"))).collect();
     for round in 0..3 {
-        for (number, client) in clients.iter().enumerate() {
-            let text = format!("{round} of {number}");
-            let reply = exchange(client, text.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8(reply).unwrap(), text);
+        let text = |number| format!("{round} of {number:04}");
+        for (number, mut client) in clients.iter().enumerate() {
+            client.write_all(text(number).as_bytes()).unwrap();
+        }
+        for (number, mut client) in clients.iter().enumerate() {
+            let mut reply = vec![0; text(number).len()];
+            client.read_exact(&mut reply).unwrap();
+            assert_eq!(String::from_utf8(reply).unwrap(), text(number));
         }
     }
     drop(clients);

@@ -16,6 +16,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{Shutdown, shutdown};
 use socket2::SockRef;
 
+use super::bulk::Pipes;
 use super::counters::Counters;
 use super::relay::{Flow, Readiness};
 use super::service::{Door, Entrance, Generation};
@@ -53,6 +54,7 @@ pub(super) struct Engine {
     /// When sessions of generations before the given one are closed.
     cutoffs: Vec<(Instant, u32)>,
     scratch: Vec<u8>,
+    pipes: Pipes,
     /// Descriptors of sessions, as `worker_connections` counts them.
     connections: usize,
     counters: Arc<Counters>,
@@ -81,6 +83,7 @@ impl Engine {
             timers: Timers::new(Instant::now()),
             cutoffs: Vec::new(),
             scratch: Vec::new(),
+            pipes: Pipes::default(),
             connections: 0,
             counters,
         };
@@ -456,7 +459,7 @@ impl Engine {
         if self.scratch.len() < size {
             self.scratch.resize(size, 0);
         }
-        let moved = flow.run([&*client, &*upstream], &mut self.scratch[..size]);
+        let moved = flow.run([&*client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
         if let Some((side, error)) = moved.unreadable {
             let text = format!("recv() failed {}", Errno(&error));
             self.say(key, stream_level(side), Some(Doing::ReadingFrom(side)), &text);
@@ -546,7 +549,10 @@ impl Engine {
     }
 
     fn close(&mut self, key: Key, status: Status) {
-        let Some(session) = self.sessions.remove(key) else { return };
+        let Some(mut session) = self.sessions.remove(key) else { return };
+        if let Phase::Relaying(flow) = &mut session.phase {
+            flow.end(&mut self.pipes);
+        }
         self.timers.cancel(session.timer, key.place);
         self.connections -= 1 + usize::from(session.upstream.is_some());
         self.counters.closed(status);

@@ -5,6 +5,7 @@
 //! sessions and does what the pure machines of [`crate::proxy`] say; [`relay`] moves the bytes.
 //! Read [`engine`] next.
 
+mod bulk;
 mod counters;
 mod engine;
 mod log;

@@ -2,7 +2,8 @@
 //!
 //! A session owns no buffer: what is read into the worker's scratch space is written to the other
 //! side at once. Only what that side doesn't take is kept, at most `proxy_buffer_size` bytes each
-//! way, and nothing more is read from this side until it is gone.
+//! way, and nothing more is read from this side until it is gone. A direction that has filled
+//! several reads in a row goes through a pipe for as long as that lasts, see [`super::bulk`].
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,10 +12,13 @@ use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{MsgFlags, recv, send};
 
+use super::bulk::{Pipe, Pipes};
 use crate::proxy::session::{Relay, Side};
 
 /// How often one session may read before others get their turn.
 const ROUNDS: usize = 8;
+/// Full reads in a row that make bulk.
+const STREAK: u8 = 4;
 
 /// `MSG_MORE` of send(2): wait with a packet that isn't full.
 const MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
@@ -48,6 +52,10 @@ pub(super) struct Flow {
     pub(super) ready: [Readiness; 2],
     /// By the side it came from.
     unsent: [Option<Box<Unsent>>; 2],
+    /// By the side it comes from.
+    pipes: [Option<Pipe>; 2],
+    /// Full reads in a row, by side.
+    streak: [u8; 2],
     /// Whether the client has ever been full.
     was_blocked: bool,
 }
@@ -75,16 +83,35 @@ pub(super) struct Moved {
 
 impl Flow {
     pub(super) fn new(half_close: bool, ready: [Readiness; 2]) -> Self {
-        Self { relay: Relay::new(half_close), ready, unsent: [None, None], was_blocked: false }
+        Self {
+            relay: Relay::new(half_close),
+            ready,
+            unsent: [None, None],
+            pipes: [None, None],
+            streak: [0, 0],
+            was_blocked: false,
+        }
     }
 
     /// Moves what can be moved now. `scratch` has the size of the largest read.
-    pub(super) fn run(&mut self, sockets: [&OwnedFd; 2], scratch: &mut [u8]) -> Moved {
+    pub(super) fn run(
+        &mut self,
+        sockets: [&OwnedFd; 2],
+        scratch: &mut [u8],
+        pipes: &mut Pipes,
+    ) -> Moved {
         let mut moved = Moved::default();
         for _ in 0..ROUNDS {
             let mut again = false;
             for from in Side::BOTH {
-                again |= self.step(from, sockets, scratch, &mut moved);
+                again |= match self.pipes[from as usize].take() {
+                    Some(pipe) => self.pour(from, pipe, sockets, pipes, &mut moved),
+                    None => self.step(from, sockets, scratch, &mut moved),
+                };
+                if self.streak[from as usize] >= STREAK {
+                    self.streak[from as usize] = 0;
+                    self.pipes[from as usize] = pipes.take();
+                }
                 if moved.unwritable.is_some() {
                     return moved;
                 }
@@ -135,6 +162,9 @@ impl Flow {
                 let last = ready.ending && received < scratch.len();
                 let more = if last { MORE } else { MsgFlags::empty() };
                 let sent = self.send(to, sockets, &scratch[..received], more, moved);
+                let full = received == scratch.len() && sent == received;
+                let streak = &mut self.streak[from as usize];
+                *streak = if full { *streak + 1 } else { 0 };
                 if sent < received {
                     let bytes = scratch[sent..received].into();
                     self.unsent[from as usize] = Some(Box::new(Unsent { bytes, sent: 0 }));
@@ -155,6 +185,69 @@ impl Flow {
         }
     }
 
+    /// The same by pipe, which goes back when there is nothing in it and nothing to come.
+    fn pour(
+        &mut self,
+        from: Side,
+        mut pipe: Pipe,
+        sockets: [&OwnedFd; 2],
+        pipes: &mut Pipes,
+        moved: &mut Moved,
+    ) -> bool {
+        let to = from.other();
+        if pipe.is_empty() && self.ready[from as usize].readable && !self.relay.ended(from) {
+            match pipe.fill(sockets[from as usize]) {
+                Ok(0) => self.relay.end(from),
+                Ok(count) => self.relay.received(from, count),
+                Err(Errno::EAGAIN) => self.ready[from as usize].readable = false,
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    moved.unreadable = Some((from, error.into()));
+                    self.relay.end(from);
+                }
+            }
+        }
+        if pipe.is_empty() {
+            let more = self.ready[from as usize].readable && !self.relay.ended(from);
+            if more {
+                self.pipes[from as usize] = Some(pipe);
+            } else {
+                pipes.give_back(pipe);
+            }
+            return more || self.relay.ended(from);
+        }
+        while !pipe.is_empty() && self.ready[to as usize].writable {
+            match pipe.empty(sockets[to as usize]) {
+                Ok(count) => {
+                    moved.any = true;
+                    self.relay.sent(to, count);
+                }
+                Err(Errno::EAGAIN) => self.full(to, moved),
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    moved.unwritable = Some((to, error.into()));
+                    break;
+                }
+            }
+        }
+        let emptied = pipe.is_empty();
+        self.pipes[from as usize] = Some(pipe);
+        emptied
+    }
+
+    /// The socket takes no more.
+    fn full(&mut self, to: Side, moved: &mut Moved) {
+        self.ready[to as usize].writable = false;
+        if to == Side::Client && !std::mem::replace(&mut self.was_blocked, true) {
+            moved.blocked = true;
+        }
+    }
+
+    /// Gives back what it has borrowed.
+    pub(super) fn end(&mut self, pipes: &mut Pipes) {
+        self.pipes.iter_mut().filter_map(Option::take).for_each(|pipe| pipes.give_back(pipe));
+    }
+
     /// Sends what the socket takes; returns how many bytes that was.
     fn send(
         &mut self,
@@ -169,12 +262,7 @@ impl Flow {
             let socket = sockets[to as usize].as_raw_fd();
             match send(socket, &bytes[sent..], MsgFlags::MSG_NOSIGNAL | flags) {
                 Ok(count) => sent += count,
-                Err(Errno::EAGAIN) => {
-                    self.ready[to as usize].writable = false;
-                    if to == Side::Client && !std::mem::replace(&mut self.was_blocked, true) {
-                        moved.blocked = true;
-                    }
-                }
+                Err(Errno::EAGAIN) => self.full(to, moved),
                 Err(Errno::EINTR) => {}
                 Err(error) => {
                     moved.unwritable = Some((to, error.into()));
