@@ -505,7 +505,8 @@ fn old_sessions_end_at_worker_shutdown_timeout_as_in_nginx() {
         let program = Program::start(which, &main, &pool("server IP:9001;", ""));
         let old = connect(&at(which, "IP:8080"));
         exchange(&old, b"before").unwrap();
-        program.reload(&pool("server IP:9001;", ""));
+        // An unchanged config would change nothing for Evenkeel's sessions.
+        program.reload(&pool("server IP:9001;", "proxy_timeout 5m;"));
         let new = connect(&at(which, "IP:8080"));
         let kept = exchange(&old, b"after").is_ok();
         let end = rest(&old);

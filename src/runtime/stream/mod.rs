@@ -28,6 +28,7 @@ pub use role::run;
 
 use crate::kernel::process::allow_descriptors;
 use crate::plan::StreamPlan;
+use crate::plan::process::LogLevel;
 use log::Logbook;
 use service::Generation;
 use worker::{Order, Worker};
@@ -99,7 +100,10 @@ impl Stream {
         // Whoever asked may close the sockets that are gone as soon as this returns.
         let _ = all_done.recv_timeout(SWITCH);
         self.logbook.tidy();
-        self.staff()
+        self.staff()?;
+        let text = format_args!("new sessions go by the new configuration");
+        self.generation.log.write(LogLevel::Notice, None, text);
+        Ok(())
     }
 
     /// Starts the workers that are missing.
@@ -167,6 +171,6 @@ fn limit_descriptors(generation: &Generation) {
     if let Err(error) = allow_descriptors(limit) {
         let error = crate::proxy::message::Errno(&error);
         let text = format_args!("setrlimit(RLIMIT_NOFILE, {limit}) failed {error}");
-        generation.log.write(crate::plan::process::LogLevel::Alert, None, text);
+        generation.log.write(LogLevel::Alert, None, text);
     }
 }
