@@ -358,7 +358,11 @@ impl Supervisor {
             let Some(running) = role.running() else { continue };
             if running.ending.is_none() {
                 match (role.kind, graceful) {
-                    (RoleKind::Stream, true) => role.end(&Order::Quit, None),
+                    (RoleKind::Stream, true) => {
+                        role.end(&Order::Quit, None);
+                        // Nobody accepts any more, so new clients must be refused, not queued.
+                        self.listeners.close_all();
+                    }
                     _ => role.end(&Order::Stop, Some(PATIENCE)),
                 }
             }
