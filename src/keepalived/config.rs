@@ -134,6 +134,7 @@ pub struct Instance {
     pub no_addresses: Option<Span>,
     pub garp: Garp,
     pub track_scripts: Vec<TrackScript>,
+    pub track_interfaces: Vec<At<String>>,
     pub notify: Notifies,
     /// Keywords without which it would be dangerous to run this instance.
     pub refused: Vec<Refusal>,
@@ -216,6 +217,7 @@ impl Instance {
             no_addresses: None,
             garp: Garp::default(),
             track_scripts: Vec::new(),
+            track_interfaces: Vec::new(),
             notify: Notifies::default(),
             refused: Vec::new(),
         }

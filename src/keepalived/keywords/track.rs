@@ -61,13 +61,7 @@ pub(super) fn track_script(
     node: &Node,
     diagnostics: &mut Diagnostics,
 ) {
-    if let Some(word) = node.args.first() {
-        let (keyword, text) = (node.name.lossy(), word.lossy());
-        let message = format!("Block {keyword} has extra parameters {text} ...");
-        let help = format!("write `{keyword} {{`, and what is tracked on the lines below");
-        let diagnostic = Diagnostic::error("keepalived/extra-parameter", message);
-        diagnostics.push(diagnostic.at(read::args_span(node)).help(help));
-    }
+    extra_parameters(node, diagnostics);
     let Some(instance) = config.instances.last_mut() else { return };
     for line in node.body.iter().flatten() {
         let name = read::text(&line.name);
@@ -96,6 +90,37 @@ pub(super) fn track_script(
         }
         let weight = weight(&owner, line, diagnostics);
         instance.track_scripts.push(TrackScript { name, weight });
+    }
+}
+
+/// Words between the keyword and its block.
+fn extra_parameters(node: &Node, diagnostics: &mut Diagnostics) {
+    let Some(word) = node.args.first() else { return };
+    let (keyword, text) = (node.name.lossy(), word.lossy());
+    let message = format!("Block {keyword} has extra parameters {text} ...");
+    let help = format!("write `{keyword} {{`, and what is tracked on the lines below");
+    let diagnostic = Diagnostic::error("keepalived/extra-parameter", message);
+    diagnostics.push(diagnostic.at(read::args_span(node)).help(help));
+}
+
+/// Lines of an instance's `track_interface`: not tracked yet, but the interfaces have to exist.
+pub(super) fn track_interface(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    extra_parameters(node, diagnostics);
+    let Some(instance) = config.instances.last_mut() else { return };
+    for line in node.body.iter().flatten() {
+        let name = read::text(&line.name);
+        let owner = &instance.name.value;
+        if let Some(before) = instance.track_interfaces.iter().find(|at| at.value == name.value) {
+            let message = format!("({owner}) duplicate track_interface {} - ignoring", name.value);
+            let diagnostic = Diagnostic::error("keepalived/duplicate", message).at(name.span);
+            diagnostics.push(diagnostic.label(before.span, "tracked here already"));
+            continue;
+        }
+        instance.track_interfaces.push(name);
     }
 }
 

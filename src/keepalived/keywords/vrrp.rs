@@ -203,13 +203,22 @@ pub(super) const TABLE: &[Row] = &[
     .lines()
     .full(track_script),
     Row::of(
-        BOTH,
+        INSTANCE,
         "track_interface",
         "",
         "Interfaces whose loss moves the priority or faults the instance",
     )
     .lines()
-    .refused(NO_TRACKING),
+    .refused(NO_TRACKING)
+    .set(super::track::track_interface),
+    Row::of(
+        GROUP,
+        "track_interface",
+        "",
+        "Interfaces whose loss moves the priority or faults the instance",
+    )
+    .lines()
+    .refused(NO_GROUPS),
     Row::of(BOTH, "track_file", "", "Files whose value moves the priority")
         .lines()
         .refused(NO_TRACKING),

@@ -33,13 +33,22 @@ impl Lowering<'_> {
         let vrid = instance.vrid.as_ref().map(|at| at.value);
         let interface = instance.interface.as_ref();
         if let Some(interface) = interface {
-            self.interface(&interface.value, &format!("vrrp_instance {name}"), interface.span);
+            let value = &interface.value;
+            let message =
+                format!("WARNING - interface {value} for vrrp_instance {name} doesn't exist");
+            self.interface(value, message, interface.span);
         }
         for address in &instance.addresses {
             if let Some(device) = &address.device {
-                let what = format!("ip address {}", address.address);
-                self.interface(&device.value, &what, device.span);
+                let (value, address) = (&device.value, address.address);
+                let message =
+                    format!("WARNING - interface {value} for ip address {address} doesn't exist");
+                self.interface(value, message, device.span);
             }
+        }
+        for track in &instance.track_interfaces {
+            let message = format!("({name}) tracked interface {} doesn't exist", track.value);
+            self.interface(&track.value, message, track.span);
         }
         let addresses = self.addresses(instance);
         if vrid.is_none() {

@@ -102,11 +102,10 @@ impl Lowering<'_> {
     }
 
     /// Remembers and reports an interface that isn't there.
-    fn interface(&mut self, name: &str, what: &str, span: Span) {
+    fn interface(&mut self, name: &str, message: String, span: Span) {
         if self.config.globals.dynamic_interfaces.is_some() || self.host.interface_exists(name) {
             return;
         }
-        let message = format!("WARNING - interface {name} for {what} doesn't exist");
         self.diagnostics.push(Diagnostic::error("keepalived/interface", message).at(span));
         self.missing.push((name.to_owned(), span));
     }

@@ -178,31 +178,36 @@ impl<'a> Scripts<'a> {
         span: Span,
         diagnostics: &mut Diagnostics,
     ) -> Option<Vec<String>> {
+        if argv[0].starts_with('<') {
+            // `script "</dev/tcp/127.0.0.1/80"` of keepalived's samples: such a line goes to a
+            // shell, though few shells make anything of it.
+            return Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), argv.join(" ")]);
+        }
         let root = user.as_ref().map_or(self.host.is_root(), |user| user.uid == 0);
         let path = self.path(&argv[0]);
-        let (why, help) = match path.as_deref().map(|path| self.host.script(path)) {
+        let shown = &argv[0];
+        let (severity, message, help) = match path.as_deref().map(|path| self.host.script(path)) {
             Some(ScriptFile::Executable { insecure: true }) if self.secure && root => (
-                "due to insecure",
+                severity,
+                format!("Disabling {what} due to insecure"),
                 "somebody else than root may write to it or to a folder above it",
             ),
             Some(ScriptFile::Executable { .. }) => {
                 argv[0] = path.unwrap_or_default().to_string_lossy().into_owned();
                 return Some(argv);
             }
-            // keepalived finds nothing wrong with that, and every run fails.
-            Some(ScriptFile::NotExecutable) => {
-                let message = format!("{what} can't be executed: every run will fail");
-                let help = "it is no file, or nobody may execute it";
-                let diagnostic = Diagnostic::warning("keepalived/script", message);
-                diagnostics.push(diagnostic.at(span).help(help));
-                return Some(argv);
-            }
+            // keepalived's -t finds nothing wrong with that, but it won't run it.
+            Some(ScriptFile::NotExecutable) => (
+                Severity::Warning,
+                format!("WARNING - script '{shown}' is not executable - disabling."),
+                "it is no file, or nobody may execute it",
+            ),
             Some(ScriptFile::Missing) | None => (
-                "since not found/accessible",
+                severity,
+                format!("Disabling {what} since not found/accessible"),
                 "commands run without a shell; shell syntax belongs into a script file",
             ),
         };
-        let message = format!("Disabling {what} {why}");
         let diagnostic = Diagnostic::new(severity, "keepalived/script", message);
         diagnostics.push(diagnostic.at(span).help(help));
         None
