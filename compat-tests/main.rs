@@ -14,6 +14,7 @@ mod layers;
 mod node;
 mod peers;
 mod proxy;
+mod readme;
 mod replay;
 mod tables;
 mod voices;
