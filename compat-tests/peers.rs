@@ -337,6 +337,9 @@ fn no_address_outlives_its_daemon() {
         if of_role {
             // Back, and master again, sooner or later; and then ended for good.
             wait_until("another role", PATIENCE, || daemon.vrrp_pid() != role);
+            // At once, and for a second time after some waiting.
+            kill(signal, daemon.vrrp_pid() as i32);
+            wait_until("addresses off", PATIENCE, || !host.holds(VIP) && !host.holds(SECOND_VIP));
             wait_until("master again", PATIENCE, || host.holds(VIP) && host.holds(SECOND_VIP));
             assert!(is_clean(daemon.stop()));
             assert!(!host.holds(VIP) && !host.holds(SECOND_VIP), "{what}");
@@ -346,6 +349,24 @@ fn no_address_outlives_its_daemon() {
             assert!(time < Duration::from_secs(1) * SLACK, "{time:?}");
         }
     }
+}
+
+/// A role that is killed is back, and master, before its peer would take over; the address stays.
+#[test]
+fn a_killed_role_is_followed_unnoticed() {
+    let pair = Pair::new([Evenkeel, Debian]);
+    let a = pair.start_a(&config("MASTER", 100, ""));
+    let b = pair.start_b(&config("BACKUP", 90, ""));
+    pair.settle("start, the higher priority holds the address", Pair::only_a);
+    // The peer's first wait is over, adverts are heard.
+    stays("one master", Duration::from_secs(4), || pair.only_a());
+    let role = a.vrrp_pid();
+    kill("KILL", role as i32);
+    stays("the address stays", Duration::from_secs(6), || pair.only_a());
+    assert_ne!(a.vrrp_pid(), role);
+    assert!(!b.log().contains("Entering MASTER STATE"), "{}", b.log());
+    assert!(is_clean(a.stop()));
+    pair.settle("stop, the other one holds the address", Pair::only_b);
 }
 
 /// What an earlier daemon left behind when it was killed is removed at the start.

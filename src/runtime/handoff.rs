@@ -59,6 +59,14 @@ pub struct Held {
     pub address: VirtualAddress,
 }
 
+/// What the vrrp role is told to run: its slice of the Plan, and at the start what a predecessor
+/// that died just now has left on the interfaces. The role takes that over or removes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession<P> {
+    pub plan: P,
+    pub held: Vec<Held>,
+}
+
 /// An [`Order`] as it reaches the role, with what came along.
 #[derive(Debug)]
 pub enum Instruction<P> {

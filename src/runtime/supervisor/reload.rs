@@ -10,7 +10,7 @@ use super::{Event, Fresh, Kind, Loading, PATIENCE, Phase, RoleKind, Supervisor, 
 use crate::plan::Plan;
 use crate::plan::process::{ErrorLog, LogTarget};
 use crate::plan::track::RunAs;
-use crate::runtime::handoff::Order;
+use crate::runtime::handoff::{Order, Succession};
 use crate::runtime::log;
 
 impl Supervisor {
@@ -78,7 +78,9 @@ impl Supervisor {
     fn hand_out(&mut self, before: &Plan, events: &UnboundedSender<Event>) {
         let Self { plan, listeners, roles: [vrrp, stream], .. } = self;
         match &plan.vrrp {
-            Some(slice) if before.vrrp.as_ref() != Some(slice) => vrrp.reassign(slice, &[]),
+            Some(plan) if before.vrrp.as_ref() != Some(plan) => {
+                vrrp.reassign(&Succession { plan, held: Vec::new() }, &[]);
+            }
             Some(_) => {}
             None => vrrp.end(&Order::Stop, Some(PATIENCE)),
         }

@@ -9,7 +9,7 @@ use super::role::State;
 use super::{Event, Kind, Phase, RoleKind, Supervisor, words};
 use crate::kernel::netlink::Netlink;
 use crate::kernel::process;
-use crate::runtime::handoff::Held;
+use crate::runtime::handoff::{Held, Succession};
 
 impl Supervisor {
     /// Starts a role by the plan in force, if the plan has it and it doesn't run.
@@ -21,7 +21,10 @@ impl Supervisor {
         let index = RoleKind::ALL.iter().position(|other| *other == kind).unwrap_or_default();
         let role = &mut roles[index];
         let started = match (kind, &plan.vrrp, &plan.stream) {
-            (RoleKind::Vrrp, Some(slice), _) => role.start(face, slice, &[], events),
+            // What a predecessor left is still on the interfaces: kept alive by its successor.
+            (RoleKind::Vrrp, Some(plan), _) => {
+                role.start(face, &Succession { plan, held: role.held.clone() }, &[], events)
+            }
             (RoleKind::Stream, _, Some(slice)) => {
                 let sockets = listeners.descriptors(&slice.listeners);
                 role.start(face, slice, &sockets, events)
@@ -41,6 +44,7 @@ impl Supervisor {
                 );
                 let role = self.role(kind);
                 role.state = State::Waiting(Instant::now() + role.back_off.after(Duration::ZERO));
+                release(&std::mem::take(&mut role.held));
             }
         }
     }
@@ -106,12 +110,16 @@ impl Supervisor {
             return;
         };
         role.pid_file = None;
-        let held = std::mem::take(&mut role.held);
+        let left = std::mem::take(&mut role.held);
         let failure = role.failure.take();
         let proven = role.proven;
         let ordered = running.ending.is_some();
         words::role_ended(&self.face, kind, running.pid, status, ordered);
-        release(&held);
+        // A successor that starts at once takes over what a crashed role has left.
+        let crashed = !stopping && !ordered && failure.is_none() && !status.success();
+        if !crashed {
+            release(&left);
+        }
         if stopping {
             return;
         }
@@ -134,16 +142,21 @@ impl Supervisor {
         };
         let stopped_by_hand = self.face.kind == Kind::Evenkeel && status.success() && !ordered;
         if ordered || !wanted || !self.face.respawn {
-            // It ended as it should.
+            // It ended as it should, or nobody is to follow it.
+            release(&left);
         } else if stopped_by_hand {
             words::stays_stopped(kind);
             self.go_on();
         } else {
             let wait = self.role(kind).back_off.after(running.since.elapsed());
             words::respawn(&self.face, kind, running.pid, wait);
-            if wait.is_zero() {
+            if wait.is_zero() && crashed {
+                self.role(kind).held = left;
+                self.start_role(kind, events);
+            } else if wait.is_zero() {
                 self.start_role(kind, events);
             } else {
+                release(&left);
                 self.role(kind).state = State::Waiting(Instant::now() + wait);
             }
         }

@@ -11,7 +11,7 @@ mod scripts;
 
 use std::process::ExitCode;
 
-use super::handoff::{Control, Instruction, Report};
+use super::handoff::{Control, Instruction, Report, Succession};
 use crate::plan::VrrpPlan;
 use role::Role;
 
@@ -20,7 +20,7 @@ const UMASK: u32 = 0o177;
 
 /// Runs the role until the supervisor (or its end, or a signal) says so; addresses are off then.
 pub fn run(control: Control) -> ExitCode {
-    let plan = match control.wait::<VrrpPlan>() {
+    let succession = match control.wait::<Succession<VrrpPlan>>() {
         Ok(Some(Instruction::Start(assignment))) => assignment.plan,
         // Told to end, or left alone, before it began.
         Ok(_) => return ExitCode::SUCCESS,
@@ -32,7 +32,7 @@ pub fn run(control: Control) -> ExitCode {
         Err(error) => return fail(&control, format!("no runtime: {error}")),
     };
     runtime.block_on(async {
-        match Role::start(control.clone(), plan) {
+        match Role::start(control.clone(), succession) {
             Ok(role) => {
                 role.run().await;
                 ExitCode::SUCCESS

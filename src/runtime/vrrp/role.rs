@@ -15,7 +15,7 @@ use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
-use crate::runtime::handoff::{Control, Instruction, Instructions, Report};
+use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Action, Event, LogLevel, Received, State};
 
@@ -52,7 +52,7 @@ struct Punctuality {
 
 /// What may happen next.
 enum Occasion {
-    Instruction(io::Result<Option<Instruction<VrrpPlan>>>),
+    Instruction(io::Result<Option<Instruction<Succession<VrrpPlan>>>>),
     Signal(i32),
     Finding(Finding),
     Network(Arrival),
@@ -61,7 +61,8 @@ enum Occasion {
 
 impl Role {
     /// Must be called inside a tokio runtime.
-    pub(super) fn start(control: Control, plan: VrrpPlan) -> io::Result<Role> {
+    pub(super) fn start(control: Control, succession: Succession<VrrpPlan>) -> io::Result<Role> {
+        let Succession { plan, held } = succession;
         let now = Instant::now();
         let (probe, findings) = Probe::start()?;
         let mut role = Role {
@@ -79,9 +80,14 @@ impl Role {
         };
         role.network.serve(plan.routers.iter());
         role.scripts.replace(now, &plan, &role.probe);
-        for router in plan.routers {
-            role.begin(now, router);
+        for it in &held {
+            role.network.claim(&it.interface, std::slice::from_ref(&it.address));
         }
+        for router in plan.routers {
+            let first = inherits(&held, &router);
+            role.begin(now, router, if first { Event::Resume } else { Event::Start });
+        }
+        role.disown(now, &held);
         role.report(&Report::Ready);
         Ok(role)
     }
@@ -105,7 +111,7 @@ impl Role {
                     tracing::warn!("signal {number}: dumps are not written yet");
                 }
                 Occasion::Instruction(Ok(Some(instruction))) => match instruction {
-                    Instruction::Reload(assignment) => self.reload(now, assignment.plan),
+                    Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
                     Instruction::Start(_) => tracing::warn!("told to start a second time"),
                     Instruction::Quit | Instruction::Stop => break,
                     // The role has no log file of its own.
@@ -138,7 +144,7 @@ impl Role {
         let network = &mut self.network;
         tokio::select! {
             biased;
-            instruction = self.instructions.next::<VrrpPlan>() => Occasion::Instruction(instruction),
+            instruction = self.instructions.next::<Succession<VrrpPlan>>() => Occasion::Instruction(instruction),
             number = self.signals.next() => Occasion::Signal(number),
             Some(finding) = self.findings.recv() => Occasion::Finding(finding),
             arrival = poll_fn(|context| network.poll(context)) => Occasion::Network(arrival),
@@ -280,8 +286,8 @@ impl Role {
         }
     }
 
-    /// Starts one router.
-    fn begin(&mut self, now: Instant, config: VirtualRouter) {
+    /// Starts one router, by [`Event::Start`] or [`Event::Resume`].
+    fn begin(&mut self, now: Instant, config: VirtualRouter, first: Event) {
         let interface = self.interface_event(&config.interface);
         let verdict = self.scripts.weigh(&config);
         self.routers.push(Router::new(config, now));
@@ -289,7 +295,23 @@ impl Role {
         self.routers[at].verdict = Some(verdict);
         self.tell(now, at, interface);
         self.tell(now, at, Event::Tracking(verdict));
-        self.tell(now, at, Event::Start);
+        self.tell(now, at, first);
+    }
+
+    /// Takes off what a predecessor left and no router of this plan has any more.
+    fn disown(&mut self, now: Instant, left: &[Held]) {
+        for it in left {
+            let has = |router: &Router| belongs(router.machine.router(), it);
+            if self.routers.iter().any(has) {
+                continue;
+            }
+            if let Err(error) = self.network.remove(&it.interface, &it.address)
+                && self.valve.pass(now).is_some()
+            {
+                tracing::error!("{} stays on {}: {error}", it.address.address, it.interface);
+            }
+        }
+        self.report_held();
     }
 
     /// By the new plan: routers of the same name go on, only differences are acted on.
@@ -306,7 +328,7 @@ impl Role {
         for new in plan.routers {
             match self.routers.iter().position(|router| router.name() == new.name) {
                 Some(at) => self.reconfigure(now, at, new),
-                None => self.begin(now, new),
+                None => self.begin(now, new, Event::Start),
             }
         }
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
@@ -439,6 +461,21 @@ impl Role {
             tracing::debug!("the supervisor doesn't hear: {error}");
         }
     }
+}
+
+/// Was the predecessor active for this router?
+fn inherits(held: &[Held], router: &VirtualRouter) -> bool {
+    let all = |address: &VirtualAddress| {
+        held.iter().any(|it| it.address == *address && belongs(router, it))
+    };
+    !router.addresses.is_empty() && router.addresses.iter().all(all)
+}
+
+fn belongs(router: &VirtualRouter, held: &Held) -> bool {
+    router.addresses.iter().any(|address| {
+        *address == held.address
+            && *address.interface.as_ref().unwrap_or(&router.interface) == held.interface
+    })
 }
 
 pub(super) fn log(level: LogLevel, line: &str) {
