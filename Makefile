@@ -36,7 +36,7 @@ fuzz: ## Each fuzz target for a minute (SECONDS_EACH=n for longer)
 
 bench: ## Speed and memory beside the real programs, as ratios of one run
 	@.ci/need $(BUILD) $(PEERS) haproxy
-	@echo "no benchmark yet" >&2; exit 1
+	cargo bench --locked --bench stream
 
 packages: ## deb and rpm
 	@echo "no packages yet: they are a later piece of work" >&2; exit 1

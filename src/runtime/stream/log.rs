@@ -65,12 +65,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn emit(level: LogLevel, message: &str) {
+    let name = name(level);
     match level {
-        LogLevel::Debug => tracing::debug!("{message}"),
-        LogLevel::Info | LogLevel::Notice => tracing::info!("{message}"),
-        LogLevel::Warn => tracing::warn!("{message}"),
+        LogLevel::Debug => tracing::debug!(level = name, "{message}"),
+        LogLevel::Info | LogLevel::Notice => tracing::info!(level = name, "{message}"),
+        LogLevel::Warn => tracing::warn!(level = name, "{message}"),
         LogLevel::Error | LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => {
-            tracing::error!("{message}");
+            tracing::error!(level = name, "{message}");
         }
     }
 }

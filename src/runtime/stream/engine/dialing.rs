@@ -1,0 +1,169 @@
+//! The phase in which a session looks for a peer.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::EpollFlags;
+use socket2::SockRef;
+
+use super::relaying::register;
+use super::{Engine, Key, Phase, Session};
+use crate::kernel::tcp::{self, Connect};
+use crate::plan::process::LogLevel;
+use crate::proxy::message::{Client, Doing, Errno, WithPort, connect_level};
+use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
+use crate::runtime::stream::relay::{Flow, Readiness};
+use crate::runtime::stream::service::Entrance;
+
+impl Engine {
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        client: OwnedFd,
+        from: Client,
+        entrance: &Arc<Entrance>,
+    ) {
+        if self.connections >= self.limit() {
+            let limit = self.generation.process.worker_connections;
+            let text = format_args!("{limit} worker_connections are not enough");
+            self.generation.log.write(LogLevel::Alert, None, text);
+            self.counters.turned_away.fetch_add(1, Relaxed);
+            return;
+        }
+        self.connections += 1;
+        self.counters.accepted.fetch_add(1, Relaxed);
+        let number = self.counters.connections.fetch_add(1, Relaxed) + 1;
+        if entrance.log.wants(LogLevel::Info) {
+            let text = format_args!("client {} connected to {}", WithPort(from), entrance.name);
+            entrance.log.write(LogLevel::Info, Some(number), text);
+        }
+        let next = entrance.server.next_upstream;
+        let (dialing, step) = Dialing::begin(now, next, &mut entrance.pool.balancer());
+        let deadline = self.timers.tick(now, entrance.server.connect_timeout);
+        let key = self.sessions.insert(Session {
+            number,
+            client,
+            from,
+            entrance: Arc::clone(entrance),
+            generation: self.generation.number,
+            upstream: None,
+            lease: None,
+            phase: Phase::Dialing(Box::new(dialing)),
+            deadline,
+            timer: deadline,
+        });
+        self.timers.set(deadline, key.place);
+        self.walk(now, key, step);
+    }
+
+    /// Does what the dialing phase asks for until it has to wait.
+    pub(super) fn walk(&mut self, now: Instant, key: Key, mut step: Step) {
+        loop {
+            let lease = match step {
+                Step::Dial(lease) => lease,
+                Step::NoPeer => {
+                    let doing = Some(Doing::Connecting);
+                    self.say(key, LogLevel::Error, doing, &"no live upstreams");
+                    return self.close(key, Status::BadGateway);
+                }
+                Step::GiveUp => return self.close(key, Status::BadGateway),
+                Step::Relay(lease) => return self.relaying(now, key, lease),
+            };
+            let full = self.connections >= self.limit();
+            let Some(session) = self.sessions.at(key) else { return };
+            let server = &session.entrance.server;
+            let address = &session.entrance.pool.addresses[lease.peer()];
+            let timeout = server.connect_timeout;
+            if full {
+                session.lease = Some(lease);
+                let limit = self.generation.process.worker_connections;
+                let text = format!("{limit} worker_connections are not enough");
+                self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
+                return self.close(key, Status::Internal);
+            }
+            let error = match tcp::connect(address, server.socket_keepalive) {
+                Connect::Begun(socket) => {
+                    session.lease = Some(lease);
+                    return self.dial(now, key, socket, timeout);
+                }
+                Connect::NoSocket(error) => {
+                    session.lease = Some(lease);
+                    let text = format!("socket() failed {}", Errno(&error));
+                    self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
+                    return self.close(key, Status::Internal);
+                }
+                Connect::Failed(error) => error,
+            };
+            let peer = &session.entrance.pool.upstream.peers[lease.peer()].name;
+            let text = format!("connect() to {peer} failed {}", Errno(&error));
+            session.lease = Some(lease);
+            self.counters.connections.fetch_add(1, Relaxed);
+            self.say(key, connect_level(&error), Some(Doing::Connecting), &text);
+            let Some(next) = self.failed(now, key) else { return };
+            step = next;
+        }
+    }
+
+    /// A connection to the peer has begun.
+    pub(super) fn dial(&mut self, now: Instant, key: Key, socket: OwnedFd, timeout: Duration) {
+        self.counters.connections.fetch_add(1, Relaxed);
+        self.connections += 1;
+        let registered = register(&self.epoll, &socket, key, Side::Upstream);
+        let Some(session) = self.sessions.at(key) else { return };
+        session.upstream = Some(socket);
+        self.extend(now, key, timeout);
+        if let Err(error) = registered {
+            self.break_off(key, &error);
+        }
+    }
+
+    /// The peer has answered, somehow.
+    pub(super) fn dialed(&mut self, now: Instant, key: Key, events: EpollFlags) {
+        let Some(session) = self.sessions.at(key) else { return };
+        let Some(upstream) = &session.upstream else { return };
+        if events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
+            let error = SockRef::from(upstream).take_error().unwrap_or_else(Some);
+            if let Some(error) = error {
+                let text = format!("connect() failed {}", Errno(&error));
+                self.say(key, connect_level(&error), Some(Doing::Connecting), &text);
+                if let Some(step) = self.failed(now, key) {
+                    self.walk(now, key, step);
+                }
+                return;
+            }
+        }
+        let Some(lease) = session.lease.take() else { return };
+        let pool = Arc::clone(&session.entrance.pool);
+        let phase = std::mem::replace(&mut session.phase, Phase::Turning);
+        let Phase::Dialing(dialing) = phase else { return };
+        let step = dialing.connected(lease, &mut pool.balancer());
+        let mut ready = Readiness::default();
+        ready.learn(events);
+        let half_close = session.entrance.server.half_close;
+        session.phase = Phase::Relaying(Flow::new(half_close, [Readiness::UNKNOWN, ready]));
+        self.walk(now, key, step);
+    }
+
+    /// The peer is lost for this session. Returns what to do instead.
+    pub(super) fn failed(&mut self, now: Instant, key: Key) -> Option<Step> {
+        self.counters.dial_failures.fetch_add(1, Relaxed);
+        let session = self.sessions.at(key)?;
+        let pool = Arc::clone(&session.entrance.pool);
+        let lease = session.lease.take()?;
+        if session.upstream.take().is_some() {
+            self.connections -= 1;
+        }
+        let Phase::Dialing(dialing) = &mut session.phase else { return None };
+        let peer = lease.peer();
+        let (step, Disabled(disabled)) = dialing.failed(now, lease, &mut pool.balancer());
+        if disabled {
+            let mut context = session.context(Doing::Connecting);
+            context.upstream = &pool.upstream.peers[peer].name;
+            let text = format_args!("upstream server temporarily disabled{context}");
+            session.entrance.log.write(LogLevel::Warn, Some(session.number), text);
+        }
+        Some(step)
+    }
+}

@@ -1,0 +1,120 @@
+//! Doors: opening, closing, and accepting at them.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use super::{Engine, Token};
+use crate::kernel::tcp;
+use crate::plan::process::LogLevel;
+use crate::proxy::message::{Client, Errno};
+use crate::runtime::stream::service::{Door, Generation};
+
+/// Connections accepted from one door before sessions get their turn.
+const ACCEPTS: usize = 64;
+/// How often a door that is about to go is asked for more; a flood must not keep it open.
+const LAST_ROUNDS: usize = 64;
+/// How long accepting rests when descriptors or memory run out, as in nginx.
+const REST: Duration = Duration::from_millis(500);
+
+impl Engine {
+    pub(super) fn open_doors(&mut self) -> io::Result<()> {
+        self.open = true;
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET | EpollFlags::EPOLLEXCLUSIVE;
+        for (index, door) in self.generation.doors.iter().enumerate() {
+            self.epoll.add(&door.socket, EpollEvent::new(flags, Token::Door(index).into()))?;
+        }
+        Ok(())
+    }
+
+    /// Serves a new generation: its doors replace the old ones, whose queues are emptied first
+    /// where the door is gone for good. Sessions stay as they are.
+    pub(in crate::runtime::stream) fn switch(
+        &mut self,
+        now: Instant,
+        generation: Arc<Generation>,
+    ) -> io::Result<()> {
+        let stays = |door: &Door| generation.doors.iter().any(|new| new.address == door.address);
+        self.shut_doors(now, stays);
+        if let Some(timeout) = self.generation.process.shutdown_timeout {
+            self.cutoffs.push((now + timeout, generation.number));
+        }
+        self.generation = generation;
+        self.open_doors()
+    }
+
+    /// Accepts no more; the worker is done when its last session is. `closed` is the running
+    /// generation, or a later one, without its doors.
+    pub(in crate::runtime::stream) fn quit(&mut self, now: Instant, closed: Arc<Generation>) {
+        self.shut_doors(now, |_| false);
+        if let Some(timeout) = self.generation.process.shutdown_timeout {
+            self.cutoffs.push((now + timeout, u32::MAX));
+        }
+        self.generation = closed;
+    }
+
+    pub(super) fn shut_doors(&mut self, now: Instant, stays: impl Fn(&Door) -> bool) {
+        if !self.open {
+            return;
+        }
+        self.open = false;
+        self.crowded.clear();
+        let generation = Arc::clone(&self.generation);
+        for (index, door) in generation.doors.iter().enumerate() {
+            // Others hold this socket too, so that closing it would not end its registration.
+            let _ = self.epoll.delete(&door.socket);
+            for _ in 0..LAST_ROUNDS {
+                if stays(door) || self.resting_until.is_some() || self.accept_from(now, index) {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn accept(&mut self, now: Instant, index: usize) {
+        let resting = self.resting_until.is_some();
+        if self.open && !resting && !self.accept_from(now, index) {
+            self.crowded.push(index);
+        }
+    }
+
+    /// Accepts some; returns whether the queue is empty, or can't be read now.
+    pub(super) fn accept_from(&mut self, now: Instant, index: usize) -> bool {
+        let generation = Arc::clone(&self.generation);
+        let Some(door) = generation.doors.get(index) else { return true };
+        for _ in 0..ACCEPTS {
+            match tcp::accept(door.socket.as_fd()) {
+                Ok((socket, address)) => {
+                    let from = address.map_or(Client::Unix, Client::Tcp);
+                    self.begin(now, socket, from, &door.entrance);
+                }
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return true,
+                    Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO) => {}
+                    code => {
+                        let exhausted = matches!(code, Some(libc::EMFILE | libc::ENFILE));
+                        let level = if exhausted { LogLevel::Crit } else { LogLevel::Alert };
+                        let text = format_args!("accept4() failed {}", Errno(&error));
+                        generation.log.write(level, None, text);
+                        self.counters.accept_failures.fetch_add(1, Relaxed);
+                        // The queue keeps the connections; those that exist go on.
+                        self.resting_until = Some(now + REST);
+                        return true;
+                    }
+                },
+            }
+        }
+        false
+    }
+
+    /// How many descriptors sessions may have: nginx counts the listening sockets and its own
+    /// channel too.
+    pub(super) fn limit(&self) -> usize {
+        let others = self.generation.doors.len() + 1;
+        self.generation.process.worker_connections.saturating_sub(others)
+    }
+}

@@ -1,0 +1,134 @@
+//! The phase in which bytes flow.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::socket::{Shutdown, shutdown};
+use socket2::SockRef;
+
+use super::{Engine, Key, Phase, Session, Token};
+use crate::plan::process::LogLevel;
+use crate::plan::stream::Address;
+use crate::proxy::balancer::Lease;
+use crate::proxy::message::{Client, Doing, Errno, WithPort, stream_level};
+use crate::proxy::session::{Close, Side, Status};
+
+impl Engine {
+    pub(super) fn relaying(&mut self, now: Instant, key: Key, lease: Lease) {
+        let Some(session) = self.sessions.at(key) else { return };
+        session.lease = Some(lease);
+        let Some(upstream) = &session.upstream else { return };
+        let (server, log) = (&session.entrance.server, &session.entrance.log);
+        let timeout = server.timeout;
+        let peer = session.lease.as_ref().map_or(0, |lease| lease.peer());
+        let peer = &session.entrance.pool.upstream.peers[peer];
+        let tcp = matches!(peer.address, Address::Tcp(_));
+        let delay = if tcp && server.tcp_nodelay {
+            SockRef::from(upstream).set_tcp_nodelay(true)
+        } else {
+            Ok(())
+        };
+        if log.wants(LogLevel::Info) {
+            let local = SockRef::from(upstream).local_addr().ok();
+            let local = local.and_then(|local| local.as_socket()).map_or(Client::Unix, Client::Tcp);
+            let text = format_args!("proxy {} connected to {}", WithPort(local), peer.name);
+            log.write(LogLevel::Info, Some(session.number), text);
+        }
+        let registered = register(&self.epoll, &session.client, key, Side::Client);
+        self.extend(now, key, timeout);
+        match delay.and(registered) {
+            Ok(()) => self.relay(now, key),
+            Err(error) => self.break_off(key, &error),
+        }
+    }
+
+    pub(super) fn relay(&mut self, now: Instant, key: Key) {
+        let Some(session) = self.sessions.at(key) else { return };
+        let Session { phase: Phase::Relaying(flow), client, upstream: Some(upstream), .. } =
+            session
+        else {
+            return;
+        };
+        let size = session.entrance.server.buffer_size.max(1);
+        if self.scratch.len() < size {
+            self.scratch.resize(size, 0);
+        }
+        let moved = flow.run([&*client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
+        if let Some((side, error)) = moved.unreadable {
+            let text = format!("recv() failed {}", Errno(&error));
+            self.say(key, stream_level(side), Some(Doing::ReadingFrom(side)), &text);
+        }
+        if let Some((side, error)) = moved.unwritable {
+            let text = format!("send() failed {}", Errno(&error));
+            self.say(key, stream_level(side), Some(Doing::SendingTo(side)), &text);
+            return self.close(key, Status::Ok);
+        }
+        loop {
+            let Some(session) = self.sessions.at(key) else { return };
+            let Phase::Relaying(flow) = &mut session.phase else { return };
+            match flow.relay.close() {
+                Close::Wait => break,
+                Close::Half(side) => {
+                    let socket = match side {
+                        Side::Client => Some(&session.client),
+                        Side::Upstream => session.upstream.as_ref(),
+                    };
+                    if let Some(socket) = socket {
+                        // It may be gone already, which the next read tells.
+                        let _ = shutdown(socket.as_raw_fd(), Shutdown::Write);
+                    }
+                }
+                Close::Both(side) => {
+                    if session.entrance.log.wants(LogLevel::Info) {
+                        let who = match side {
+                            Side::Client => "client",
+                            Side::Upstream => "upstream",
+                        };
+                        let text = format!("{who} disconnected, {}", session.traffic());
+                        self.say(key, LogLevel::Info, None, &text);
+                    }
+                    return self.close(key, Status::Ok);
+                }
+            }
+        }
+        if moved.more {
+            self.busy.push_back(key);
+        }
+        if moved.blocked
+            && let Err(error) = self.watch_room(key)
+        {
+            return self.break_off(key, &error);
+        }
+        if moved.any {
+            let Some(session) = self.sessions.at(key) else { return };
+            let timeout = session.entrance.server.timeout;
+            self.extend(now, key, timeout);
+        }
+    }
+
+    /// The client's socket is full: from now on it is watched for room too.
+    pub(super) fn watch_room(&mut self, key: Key) -> io::Result<()> {
+        let Some(session) = self.sessions.at(key) else { return Ok(()) };
+        let flags = EpollFlags::EPOLLIN
+            | EpollFlags::EPOLLOUT
+            | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLET;
+        let mut event = EpollEvent::new(flags, Token::Session(key, Side::Client).into());
+        self.epoll.modify(&session.client, &mut event)?;
+        Ok(())
+    }
+}
+
+/// A client is watched for room to write only once it has none: being told of it at once, as
+/// every new registration is, would cost each session a turn.
+pub(super) fn register(epoll: &Epoll, socket: &OwnedFd, key: Key, side: Side) -> io::Result<()> {
+    let flags = match side {
+        Side::Client => EpollFlags::empty(),
+        Side::Upstream => EpollFlags::EPOLLOUT,
+    };
+    let flags = flags | EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+    epoll.add(socket, EpollEvent::new(flags, Token::Session(key, side).into()))?;
+    Ok(())
+}
