@@ -111,6 +111,9 @@ struct Step {
 struct Real {
     /// What there is of it: `log`, `advert`, `announce`, `notify`.
     kinds: Vec<String>,
+    /// Recorded without `-D`: what it logs only with that is not in it.
+    #[serde(default)]
+    terse: bool,
     /// Lines that differ on purpose or weren't recorded, by how they begin.
     #[serde(default)]
     except: Vec<String>,
@@ -138,7 +141,12 @@ fn recordings_replay_to_the_same_actions() {
 fn a_recording_that_differs_is_noticed() {
     let ours =
         |at: f64| vec![Seen { at, kind: "log", text: "(VI_1) Entering MASTER STATE".into() }];
-    let real = |seen: &str| Real { kinds: vec!["log".into()], except: vec![], seen: seen.into() };
+    let real = |seen: &str| Real {
+        kinds: vec!["log".into()],
+        terse: false,
+        except: vec![],
+        seen: seen.into(),
+    };
     let same = real("3.6 log (VI_1) Entering MASTER STATE\n");
     assert!(compare(&ours(3.61), &same).is_ok());
     assert!(compare(&ours(4.0), &same).is_err());
@@ -257,7 +265,8 @@ fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
             // Said once per packet, right before it.
             Action::Log(_, line) if line.starts_with("Sending gratuitous ARP on") => continue,
             Action::Log(LogLevel::Warning | LogLevel::Error, line) => ("warn", line),
-            Action::Log(_, line) => ("log", line),
+            Action::Log(LogLevel::Debug, line) => ("detail", line),
+            Action::Log(LogLevel::Info, line) => ("log", line),
             Action::Count(counter) => ("count", format!("{counter:?}")),
         };
         seen.push(Seen { at, kind, text });
@@ -309,7 +318,11 @@ fn compare(ours: &[Seen], real: &Real) -> Result<(), String> {
         real.kinds.iter().any(|it| it == kind)
             && !real.except.iter().any(|start| text.starts_with(start.as_str()))
     };
-    let kind_of = |kind: &'static str| if kind == "warn" { "log" } else { kind };
+    let kind_of = |kind: &'static str| match kind {
+        "warn" => "log",
+        "detail" if !real.terse => "log",
+        other => other,
+    };
     let mut left: Vec<_> = ours.iter().filter(|it| counted(kind_of(it.kind), &it.text)).collect();
     let mut missing = Vec::new();
     for line in real.seen.lines() {

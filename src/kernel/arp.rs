@@ -75,3 +75,20 @@ fn gratuitous(mac: [u8; 6], address: Ipv4Addr) -> [u8; 42] {
     frame[38..42].copy_from_slice(&address.octets());
     frame
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `fixtures/wire/gratuitous-arp.toml`
+    #[test]
+    fn a_gratuitous_arp_is_the_one_that_keepalived_sends() {
+        let text = include_str!("../../fixtures/wire/gratuitous-arp.toml");
+        let hex = text.split("frame = \"\"\"").nth(1).unwrap();
+        let digits: String = hex.chars().filter(char::is_ascii_hexdigit).collect();
+        let mac = [0x26, 0x3c, 0x8d, 0x32, 0x76, 0x87];
+        let frame = gratuitous(mac, Ipv4Addr::new(10, 9, 0, 100));
+        let ours: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(ours, digits);
+    }
+}

@@ -133,7 +133,10 @@ impl Script {
             Event::Start => {
                 if self.next_run_at.is_none() {
                     self.next_run_at = Some(now + self.interval());
-                    self.begin_run(now, out);
+                    // One that was killed by a stop may not have ended yet.
+                    if self.run.is_none() {
+                        self.begin_run(now, out);
+                    }
                 }
             }
             Event::Timeout => self.time_out(now, out),
@@ -142,7 +145,10 @@ impl Script {
             Event::Reconfigure(plan) => self.reconfigure(now, *plan, out),
             Event::Stop => {
                 self.next_run_at = None;
-                if self.run.take().is_some() {
+                if let Some(run) = &mut self.run
+                    && run.stage != Stage::Killed
+                {
+                    run.stage = Stage::Killed;
                     out.push(Action::Kill);
                 }
             }
