@@ -445,6 +445,60 @@ fn without_descriptors_accepting_rests_and_sessions_go_on() {
     assert!(rests < 40, "it doesn't rest:\n{log}");
 }
 
+#[test]
+fn addresses_of_all_families_are_named_as_in_nginx() {
+    same(|which| {
+        let folder = tempfile::tempdir().unwrap();
+        let door = folder.path().join("door");
+        let missing = folder.path().join("missing");
+        let _v6 = Peer::named(&format!("[::1]:{}", port(which, 1)));
+        let text = format!(
+            "server {{ listen [::1]:{0}; proxy_pass [::1]:{1}; }} \
+             server {{ listen IP:8081; proxy_pass [::1]:{2}; }} \
+             server {{ listen IP:8082; proxy_pass unix:{3}; }} \
+             server {{ listen unix:{4}; proxy_pass IP:9091; }}",
+            port(which, 0),
+            port(which, 1),
+            port(which, 2),
+            missing.display(),
+            door.display(),
+        );
+        let program = Program::start(which, ONE_WORKER, &text);
+        let served = ask(&format!("[::1]:{}", port(which, 0))) == port(which, 1).to_string();
+        let refused = [ask(&at(which, "IP:8081")), ask(&at(which, "IP:8082"))];
+        let mut local = std::os::unix::net::UnixStream::connect(&door).unwrap();
+        let local = local.read_to_end(&mut Vec::new()).unwrap();
+        program.logs("client: unix:");
+        let story = program.story().into_iter().map(|line| {
+            let line = line.replace(&folder.path().display().to_string(), "FOLDER");
+            (0..3).fold(line, |line, n| line.replace(&port(which, n).to_string(), &format!("P{n}")))
+        });
+        (served, refused, local, story.collect::<Vec<_>>())
+    });
+}
+
+/// A port on `::1`, which tests share, that no other test uses.
+fn port(which: Which, number: u32) -> u32 {
+    let program = if which == Which::Nginx { 0 } else { 3 };
+    20_000 + std::process::id() % 6_000 * 6 + program + number
+}
+
+#[test]
+fn a_killed_worker_is_back_and_nobody_is_refused() {
+    let which = Which::Evenkeel;
+    let _echo = Peer::echo(&at(which, "IP:9001"));
+    let program = Program::start(which, ONE_WORKER, &pool("server IP:9001;", ""));
+    for _ in 0..3 {
+        let lost = connect(&at(which, "IP:8080"));
+        exchange(&lost, b"before").unwrap();
+        let pid = nix::unistd::Pid::from_raw(program.worker().unwrap() as i32);
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        let next = connect(&at(which, "IP:8080"));
+        exchange(&next, b"after").unwrap();
+        assert!(exchange(&lost, b"after").is_err());
+    }
+}
+
 // --- reload and the end ---------------------------------------------------------------------------
 
 #[test]
