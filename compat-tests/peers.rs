@@ -230,6 +230,36 @@ fn a_failing_script_moves_the_address() {
     }
 }
 
+/// A check for a process hears of its end at once, though nobody reaps it and the next run is far
+/// off; the real `killall` would still find it.
+#[test]
+fn the_end_of_a_checked_process_moves_the_address() {
+    let pair = Pair::new([Evenkeel, Debian]);
+    let name = format!("ekp{}", std::process::id());
+    let program = pair.bed.path(&name);
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let run = || Command::new(&program).arg("1000").spawn().unwrap();
+    let mut victim = run();
+    let script = format!(
+        "vrrp_script chk {{\n    script \"killall -0 {name}\"\n    interval 30\n    weight -20\n}}\n"
+    );
+    let tracking = "    track_script {\n        chk\n    }\n";
+    let a = pair.start_a(&(script + &config("MASTER", 100, tracking)));
+    let _b = pair.start_b(&config("BACKUP", 90, ""));
+    pair.settle("start, the higher priority holds the address", Pair::only_a);
+    stays("one master", Duration::from_secs(2), || pair.only_a());
+    victim.kill().unwrap();
+    let lowered = "Changing effective priority from 100 to 80";
+    let time = wait_until("noticed", PATIENCE, || a.log().contains(lowered));
+    eprintln!("noticed after {:.3} s", time.as_secs_f64());
+    assert!(time < Duration::from_millis(500) * SLACK, "{time:?}");
+    let time = pair.settle("process dead, the other one holds the address", Pair::only_b);
+    assert!(time < LOSS * SLACK, "{time:?}");
+    let real = Command::new("killall").args(["-0", &name]).status().unwrap();
+    assert!(real.success(), "it is a zombie, as meant");
+    victim.wait().unwrap();
+}
+
 /// What one node says from start to end, alone.
 fn monologue(maker: Maker) -> Vec<Vec<u8>> {
     let bed = Bed::new(1);
