@@ -84,6 +84,8 @@ fn refusing_peers_are_passed_over_as_in_nginx() {
             "",
         ),
         ("server IP:9091; server IP:9001 down;", ""),
+        // Refused by this host itself, without a packet.
+        ("server 224.0.0.1:80; server IP:9001;", ""),
         ("server IP:9091; server IP:9092; server IP:9001;", "proxy_next_upstream_tries 1;"),
         ("server IP:9091; server IP:9092; server IP:9001;", "proxy_next_upstream_tries 2;"),
         ("server IP:9091; server IP:9092; server IP:9001;", "proxy_next_upstream off;"),

@@ -92,6 +92,7 @@ impl Stream {
             worker.order(Order::Quit(Arc::clone(&closed)));
             self.retired.push(worker);
         }
+        self.retired.retain(Worker::is_running);
         let (done, all_done) = std::sync::mpsc::channel();
         for worker in &self.workers {
             worker.order(Order::Switch(Arc::clone(&self.generation), done.clone()));

@@ -47,3 +47,29 @@ impl Timers {
         Some(first.1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_due_in_order_and_not_before() {
+        let begun = Instant::now();
+        let mut timers = Timers::new(begun);
+        let at = |milliseconds| begun + Duration::from_millis(milliseconds);
+        let (soon, late) = (
+            timers.tick(begun, Duration::from_millis(5)),
+            timers.tick(begun, Duration::from_secs(1)),
+        );
+        timers.set(late, 1);
+        timers.set(soon, 2);
+        timers.set(soon, 3);
+        timers.cancel(soon, 3);
+        assert_eq!(timers.expired(at(5)), None);
+        assert!(timers.next().unwrap() > at(5));
+        assert_eq!(timers.expired(at(6)), Some(2));
+        assert_eq!(timers.expired(at(999)), None);
+        assert_eq!(timers.expired(at(1001)), Some(1));
+        assert_eq!(timers.next(), None);
+    }
+}
