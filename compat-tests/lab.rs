@@ -96,6 +96,19 @@ fn a_dead_vrrp_process_is_replaced() {
 }
 
 #[test]
+fn under_one_supervisor_what_is_killed_is_replaced() {
+    let wanted = ["--scenario", "proxy killed", "--scenario", "vrrp process killed"];
+    let wanted = [&wanted[..], &["--scenario", "daemon stopped"]].concat();
+    let report = rehearse(Path::new("fixtures/lab/article-run"), &wanted);
+    assert_passed(&report);
+    let proxy = scenario(&report, "proxy killed");
+    assert_eq!(proxy["timeline"][0]["text"], "lb1: kill -9 of 1 nginx process");
+    assert_eq!(proxy["holders"], serde_json::json!(["lb1"]));
+    assert!(figure(&report, "proxy killed", "gap_ms") < 1000, "{proxy:#}");
+    assert_eq!(scenario(&report, "daemon stopped")["holders"], serde_json::json!(["lb2"]));
+}
+
+#[test]
 fn a_real_master_hands_over_to_evenkeel() {
     mixed("lb1");
 }

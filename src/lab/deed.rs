@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::host;
 use super::init::{Answer, Order};
+use super::killall::Choice;
 use super::record::{Event, Observation, Seen};
 use super::scenario::Act;
 use super::stage::Stage;
@@ -14,20 +15,23 @@ impl Stage {
         // With no holder, or two, there is still a node that the file names first.
         let target = holder.unwrap_or(0);
         let healed = self.broken.unwrap_or(0);
-        let kill = |name: &str, children_only| Order::Kill { name: name.into(), children_only };
         match act {
             Act::StartAll => {
                 for node in 0..self.nodes.len() {
-                    self.systemctl(node, &["start", "nginx", "keepalived"])?;
+                    self.start(node)?;
                 }
             }
-            Act::StartBoth => self.systemctl(healed, &["start", "nginx", "keepalived"])?,
-            Act::StopDaemon => self.systemctl(target, &["stop", "keepalived"])?,
-            Act::KillProxy => self.kill(target, "nginx", &kill("nginx", false))?,
-            Act::KillDaemon => self.kill(target, "keepalived", &kill("keepalived", false))?,
-            Act::KillVrrpProcess => {
-                self.kill(target, "keepalived child", &kill("keepalived", true))?
+            Act::StartBoth => self.start(healed)?,
+            Act::StopDaemon => {
+                let unit = self.play.cluster.balancers[target].daemon.vrrp_unit();
+                self.systemctl(target, &["stop", unit])?;
             }
+            Act::KillProxy => self.kill(target, &["nginx"], Choice::All)?,
+            Act::KillDaemon => {
+                let daemon = self.play.cluster.balancers[target].daemon;
+                self.kill(target, daemon.vrrp_processes(), Choice::All)?;
+            }
+            Act::KillVrrpProcess => self.kill(target, &["keepalived"], Choice::Watched)?,
             Act::Unplug => {
                 self.did(format!("{}: cable pulled out", self.nodes[target].name))?;
                 self.reach(target, false)?;
@@ -48,6 +52,12 @@ impl Stage {
         Ok(())
     }
 
+    fn start(&mut self, node: usize) -> Outcome<()> {
+        let units = self.play.cluster.balancers[node].daemon.units();
+        let words: Vec<&str> = std::iter::once("start").chain(units.iter().copied()).collect();
+        self.systemctl(node, &words)
+    }
+
     fn systemctl(&mut self, node: usize, words: &[&str]) -> Outcome<()> {
         let command: Vec<&str> =
             std::iter::once("systemctl").chain(words.iter().copied()).collect();
@@ -56,25 +66,30 @@ impl Stage {
         if let Answer::Ended { status, output } = self.nodes[node].order(&order)?
             && status != 0
         {
-            let name = &self.nodes[node].name;
-            let note =
-                format!("{name}: {} failed ({status}): {}", command.join(" "), output.trim());
-            self.now.notes.push(note);
+            let (name, said) = (&self.nodes[node].name, output.trim());
+            let problem = format!("{name}: {} failed ({status}): {said}", command.join(" "));
+            self.now.problems.push(problem);
         }
         Ok(())
     }
 
-    fn kill(&mut self, node: usize, what: &str, order: &Order) -> Outcome<()> {
+    fn kill(&mut self, node: usize, names: &[&str], choice: Choice) -> Outcome<()> {
         let at = Instant::now();
-        let answer = self.nodes[node].order(order)?;
+        let order =
+            Order::Kill { names: names.iter().map(|name| (*name).to_owned()).collect(), choice };
+        let answer = self.nodes[node].order(&order)?;
         let name = &self.nodes[node].name;
         let Answer::Killed(count) = answer else {
             return Err(Failure(format!("{name} answered something else: {answer:?}")));
         };
+        let mut what = names.join(" and ");
+        if choice == Choice::Watched {
+            what.push_str(" child");
+        }
         let processes = if count == 1 { "process" } else { "processes" };
         let text = format!("{name}: kill -9 of {count} {what} {processes}");
         if count == 0 {
-            self.now.notes.push(format!("{name}: no {what} process was there to kill"));
+            self.now.problems.push(format!("{name}: no {what} process was there to kill"));
         }
         self.now.pending.push((at, Event::Did { text }));
         Ok(())

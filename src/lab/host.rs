@@ -179,7 +179,7 @@ fn node_root(host: &Balancer) -> Root {
         }
     }
     root.folder("/etc/keepalived", 0o755);
-    if host.daemon == Daemon::Evenkeel {
+    if host.daemon != Daemon::Real {
         root.folder("/etc/nginx", 0o755);
     }
     for file in &host.files {
@@ -189,7 +189,7 @@ fn node_root(host: &Balancer) -> Root {
     root.put("/usr/sbin/evenkeel", Own::Program);
     for name in ["nginx", "keepalived"] {
         let path = format!("/usr/sbin/{name}");
-        if host.daemon == Daemon::Evenkeel {
+        if host.daemon != Daemon::Real {
             root.put(path, Own::Link("evenkeel".into()));
         }
     }

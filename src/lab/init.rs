@@ -27,8 +27,8 @@ use crate::kernel::{namespace, process};
 pub(super) enum Order {
     /// Run a command to its end.
     Run(Vec<String>),
-    /// `kill -9` all processes of that name, or those of them that have a parent of that name.
-    Kill { name: String, children_only: bool },
+    /// `kill -9` of processes by name.
+    Kill { names: Vec<String>, choice: Choice },
     /// The last lines of a file.
     Tail { path: String, lines: usize },
 }
@@ -102,9 +102,9 @@ impl Init {
         }
         let answer = match serde_json::from_str(&line) {
             Ok(Order::Run(words)) => self.start(&words).err().map(failed),
-            Ok(Order::Kill { name, children_only }) => {
-                let choice = if children_only { Choice::Children } else { Choice::All };
-                Some(Answer::Killed(killall::send(&name, Some(Signal::SIGKILL), choice)))
+            Ok(Order::Kill { names, choice }) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Some(Answer::Killed(killall::send(&names, Some(Signal::SIGKILL), choice)))
             }
             Ok(Order::Tail { path, lines }) => Some(Answer::Text(tail(&path, lines))),
             Err(error) => Some(Answer::Failed(error.to_string())),

@@ -5,25 +5,26 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::proc::{Process, processes};
 use crate::kernel::process;
 
 /// Which processes of a name are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Choice {
     All,
-    /// Those whose parent has the same name.
-    Children,
+    /// Those that somebody on the node watches over: their parent isn't PID 1.
+    Watched,
 }
 
-/// Sends a signal (or none, as `-0` does) to the processes of that name. How many there were.
-pub(super) fn send(name: &str, signal: Option<Signal>, choice: Choice) -> usize {
+/// Sends a signal (or none, as `-0` does) to the processes of these names. How many there were.
+pub(super) fn send(names: &[&str], signal: Option<Signal>, choice: Choice) -> usize {
     let all = processes().unwrap_or_default().into_iter();
-    let named: Vec<Process> = all.filter(|one| one.comm == name.as_bytes()).collect();
-    let chosen = named.iter().filter(|one| match choice {
+    let named = |one: &Process| names.iter().any(|name| one.comm == name.as_bytes());
+    let chosen = all.filter(named).filter(|one| match choice {
         Choice::All => true,
-        Choice::Children => named.iter().any(|other| other.pid == one.parent),
+        Choice::Watched => one.parent != 1,
     });
     let number = signal.map_or(0, |signal| signal as i32);
     chosen.filter(|one| process::signal(one.pid, number).is_ok()).count()
@@ -50,7 +51,7 @@ pub(super) fn main(args: &[String]) -> ExitCode {
     }
     let mut code = ExitCode::SUCCESS;
     for name in names {
-        if send(name, signal, Choice::All) == 0 {
+        if send(&[name], signal, Choice::All) == 0 {
             code = ExitCode::FAILURE;
             if !quiet {
                 eprintln!("{name}: no process found");

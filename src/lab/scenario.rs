@@ -22,14 +22,14 @@ pub(super) struct Scenario {
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Act {
-    /// `systemctl start nginx keepalived` on every balancer.
+    /// `systemctl start nginx keepalived` (or `evenkeel`) on every balancer.
     StartAll,
     /// `kill -9` of all nginx processes of the holder.
     KillProxy,
-    /// `systemctl start nginx keepalived` where something was broken last; what runs stays as it
+    /// The same where something was broken last; what runs stays as it
     /// is (a check script may have stopped keepalived when nginx died).
     StartBoth,
-    /// `systemctl stop keepalived` on the holder.
+    /// `systemctl stop keepalived` (or `evenkeel`) on the holder.
     StopDaemon,
     /// `kill -9` of the process that does VRRP on the holder; its parent lives.
     KillVrrpProcess,

@@ -93,7 +93,8 @@ pub(super) struct Current {
     /// Not yet told: something earlier may still come in.
     pub pending: Vec<(Instant, Event)>,
     pub moments: Vec<Moment>,
-    pub notes: Vec<String>,
+    /// What couldn't be done.
+    pub problems: Vec<String>,
 }
 
 impl Stage {
@@ -169,8 +170,8 @@ impl Stage {
         let webs = &self.play.cluster.webs;
         let window = (from, to);
         let figures = verdict::measure(&self.record.observations, window, names.len(), webs.len());
-        let (problems, mut notes) = verdict::judge(scenario, &figures, &holders, &names, webs);
-        notes.splice(0..0, std::mem::take(&mut self.now.notes));
+        let (mut problems, notes) = verdict::judge(scenario, &figures, &holders, &names, webs);
+        problems.splice(0..0, std::mem::take(&mut self.now.problems));
         let answers = webs.iter().map(|web| web.name.clone()).zip(figures.answers.iter().copied());
         let report = Report {
             name: scenario.name.clone(),

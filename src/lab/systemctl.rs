@@ -1,8 +1,8 @@
-//! The stand-in for `systemctl` on a node: the two units that an article's script or an
-//! administrator would start and stop there.
+//! The stand-in for `systemctl` on a node: the units that an article's script or an administrator
+//! would start and stop there.
 //!
-//! It starts them as the distributions' units do (nginx in the background, keepalived in the
-//! foreground under its supervisor) and knows a unit's main process by its pid file.
+//! It starts them as the distributions' units do (nginx goes into the background by itself, the
+//! others stay in the foreground) and knows a unit's main process by its pid file.
 
 use std::fs::File;
 use std::io;
@@ -17,24 +17,35 @@ use crate::kernel::process;
 
 struct Unit {
     name: &'static str,
+    /// Of its program `/usr/sbin/NAME`.
+    arguments: &'static [&'static str],
     pid_file: &'static str,
     stop: Signal,
     /// What its processes write outside their own logs.
     log: &'static str,
 }
 
-const UNITS: [Unit; 2] = [
+const UNITS: [Unit; 3] = [
     Unit {
         name: "nginx",
+        arguments: &[],
         pid_file: "/run/nginx.pid",
         stop: Signal::SIGQUIT,
         log: "/var/log/nginx/console.log",
     },
     Unit {
         name: "keepalived",
+        arguments: &["--dont-fork", "--log-console", "--log-detail"],
         pid_file: "/run/keepalived.pid",
         stop: Signal::SIGTERM,
         log: "/var/log/keepalived.log",
+    },
+    Unit {
+        name: "evenkeel",
+        arguments: &["run"],
+        pid_file: "/run/evenkeel/evenkeel.pid",
+        stop: Signal::SIGTERM,
+        log: "/var/log/evenkeel.log",
     },
 ];
 
@@ -104,13 +115,12 @@ impl Unit {
         };
         if self.name == "nginx" {
             self.finish(&mut command(&["-t", "-q"])?)?;
-            self.finish(&mut command(&[])?)?;
+            self.finish(&mut command(self.arguments)?)?;
             return self.wait("its pid file never named a running process", || {
                 Ok(self.main_process().is_some())
             });
         }
-        let words = ["--dont-fork", "--log-console", "--log-detail"];
-        let mut child = command(&words)?.spawn()?;
+        let mut child = command(self.arguments)?.spawn()?;
         self.wait("its pid file never named a running process", || match child.try_wait()? {
             Some(status) => Err(io::Error::other(format!("it ended at once, {status}"))),
             None => Ok(self.main_process().is_some()),

@@ -37,6 +37,7 @@ impl Timeline {
         for (at, host) in cluster.balancers.iter().enumerate() {
             let runs = match host.daemon {
                 Daemon::Evenkeel => "evenkeel as keepalived and nginx",
+                Daemon::EvenkeelRun => "evenkeel run",
                 Daemon::Real => "this host's own keepalived and nginx",
             };
             let name = self.paint(Ink::Node(at), &format!("{:<8}", host.name));

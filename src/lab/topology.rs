@@ -46,11 +46,13 @@ pub(super) struct Balancer {
 
 /// What a load balancer runs as `keepalived` and `nginx`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Daemon {
-    /// This binary, under both names.
+    /// This binary, under both names, in place of both services.
     #[default]
     Evenkeel,
+    /// `evenkeel run`: one service that runs both files and watches over both roles.
+    EvenkeelRun,
     /// The programs that this host has installed under these names.
     Real,
 }
@@ -70,4 +72,30 @@ pub(super) struct Web {
     pub port: u16,
     /// Its share of the answers, relative to the other web servers.
     pub weight: u32,
+}
+
+impl Daemon {
+    /// The services to start.
+    pub(super) fn units(self) -> &'static [&'static str] {
+        match self {
+            Daemon::Evenkeel | Daemon::Real => &["nginx", "keepalived"],
+            Daemon::EvenkeelRun => &["evenkeel"],
+        }
+    }
+
+    /// The service whose stop gives the address away.
+    pub(super) fn vrrp_unit(self) -> &'static str {
+        match self {
+            Daemon::Evenkeel | Daemon::Real => "keepalived",
+            Daemon::EvenkeelRun => "evenkeel",
+        }
+    }
+
+    /// Names of all processes that VRRP depends on.
+    pub(super) fn vrrp_processes(self) -> &'static [&'static str] {
+        match self {
+            Daemon::Evenkeel | Daemon::Real => &["keepalived"],
+            Daemon::EvenkeelRun => &["evenkeel", "keepalived"],
+        }
+    }
 }
