@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Action, Actions, CountdownSpan, Machine, State};
+use super::{Action, Actions, CountdownSpan, Machine, OWNER, State};
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::vrrp::track::{Standing, Verdict};
 
@@ -23,9 +23,7 @@ impl Machine {
     fn adopt(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         let advert_differs = advert_differs(&self.router, &new);
         let old = std::mem::replace(&mut self.router, new);
-        if self.router.scripts.is_empty() {
-            self.verdict = Verdict { priority: self.router.priority, standing: Standing::Fit };
-        }
+        self.verdict = self.verdict_after(&old);
         if old.priority != self.router.priority {
             self.conceded = false;
         }
@@ -36,6 +34,19 @@ impl Machine {
             self.exchange_addresses(now, &old, advert_differs, out);
         }
         self.settle(now, out);
+    }
+
+    /// What scripts add or take is as before until tracking says otherwise, so that the advert that
+    /// tells of a new priority tells the right one.
+    fn verdict_after(&self, old: &VirtualRouter) -> Verdict {
+        let (before, after) = (old.priority, self.router.priority);
+        if self.router.scripts.is_empty() {
+            return Verdict { priority: after, standing: Standing::Fit };
+        }
+        let adjustment = i16::from(self.verdict.priority) - i16::from(before);
+        let sum = (i16::from(after) + adjustment).clamp(1, i16::from(OWNER) - 1);
+        let priority = if after == OWNER { OWNER } else { sum as u8 };
+        Verdict { priority, ..self.verdict }
     }
 
     fn exchange_addresses(
