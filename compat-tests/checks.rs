@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use evenkeel::kernel::connector::Connector;
 use evenkeel::plan::track::{Check, ProcessTool, RunAs};
 use evenkeel::runtime::probe::command::Ending;
 use evenkeel::runtime::probe::{Finding, Probe, tool};
@@ -236,6 +237,32 @@ fn the_end_of_a_watched_process_is_noticed_at_once() {
         probe.run(7, &check, None);
         assert_eq!(findings.blocking_recv(), Some(ended(expected)));
     }
+}
+
+/// Where the kernel's process connector answers (the host's first network namespace), a process
+/// that began after the last run is watched too.
+#[test]
+fn the_connector_sees_processes_between_runs() {
+    let has_connector = {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { Connector::open().is_ok() })
+    };
+    let name = format!("c{}", std::process::id() % 100_000);
+    let mut crowd = Crowd::new();
+    crowd.sleeper(&name, &name);
+    std::thread::sleep(Duration::from_millis(300));
+    let argv = vec!["killall".to_owned(), "-0".to_owned(), name.clone()];
+    let check = Check::Process { tool: ProcessTool::Killall, name: name.clone(), argv };
+    let (probe, mut findings) = Probe::start().unwrap();
+    probe.run(7, &check, None);
+    let ended = Finding::Ended { check: 7, ending: Ending::Exited(0) };
+    assert_eq!(findings.blocking_recv(), Some(ended));
+    crowd.sleeper(&name, &name);
+    std::thread::sleep(Duration::from_millis(300));
+    crowd.children[1].kill().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let heard = findings.try_recv().ok();
+    assert_eq!(heard, has_connector.then_some(Finding::ProcessGone { check: 7 }));
 }
 
 #[test]

@@ -9,14 +9,16 @@ pub mod tool;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
-use crate::kernel::proc::{Process, ProcessEnd};
-use crate::plan::track::{Check, RunAs};
+use crate::kernel::connector::{Connector, Happening};
+use crate::kernel::proc::{Process, ProcessEnd, process};
+use crate::plan::track::{Check, ProcessTool, RunAs};
 use command::{Ending, Script, signal_group};
 
 /// The caller's name for one check; a new one for each generation of the config.
@@ -98,14 +100,54 @@ impl Probe {
 struct Worker {
     findings: UnboundedSender<Finding>,
     checks: HashMap<CheckKey, Watched>,
+    connector: Subscription,
+}
+
+/// To the kernel's process connector: beside the pidfds, it sees processes that began after the
+/// last run.
+enum Subscription {
+    /// No check asks for processes yet.
+    Unneeded,
+    Open(Connector),
+    /// The kernel has none for us.
+    Refused,
+}
+
+impl Subscription {
+    fn want(&mut self) {
+        if matches!(self, Subscription::Unneeded) {
+            *self = match Connector::open() {
+                Ok(connector) => Subscription::Open(connector),
+                Err(error) => {
+                    tracing::debug!("no process connector here ({error}), pidfds have to do");
+                    Subscription::Refused
+                }
+            };
+        }
+    }
+
+    async fn next(&mut self) -> Happening {
+        loop {
+            let Subscription::Open(connector) = self else { return std::future::pending().await };
+            match poll_fn(|context| connector.poll_next(context)).await {
+                Ok(happening) => return happening,
+                Err(error) => {
+                    tracing::debug!("the process connector has failed: {error}");
+                    *self = Subscription::Refused;
+                }
+            }
+        }
+    }
 }
 
 /// What is known of one check.
 #[derive(Default)]
 struct Watched {
     running: Option<Running>,
-    /// Processes found last, by pid and start.
-    processes: HashMap<(i32, u64), Guard>,
+    /// What is asked, if it is about processes.
+    question: Option<(ProcessTool, String, Option<RunAs>)>,
+    /// Processes found last, by pid and start. Without a guard it is for the connector to tell.
+    processes: HashMap<(i32, u64), Option<Guard>>,
 }
 
 /// A run that may still be going on.
@@ -134,11 +176,22 @@ impl Drop for Guard {
 
 impl Worker {
     fn new(findings: UnboundedSender<Finding>) -> Self {
-        Worker { findings, checks: HashMap::new() }
+        Worker { findings, checks: HashMap::new(), connector: Subscription::Unneeded }
     }
 
     async fn work(mut self, mut orders: UnboundedReceiver<Order>) {
-        while let Some(order) = orders.recv().await {
+        loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    Some(order) => order,
+                    None => break,
+                },
+                happening = self.connector.next() => {
+                    self.follow(happening);
+                    continue;
+                }
+            };
             match order {
                 Order::Run { check, what, user } => self.run(check, &what, user.as_ref()),
                 Order::Signal { check, signal } => {
@@ -173,7 +226,10 @@ impl Worker {
     fn run(&mut self, check: CheckKey, what: &Check, user: Option<&RunAs>) {
         match what {
             Check::Process { tool, name, .. } if tool::answers(*tool, name) => {
+                self.connector.want();
                 let found = tool::find(*tool, name, user);
+                let watched = self.checks.entry(check).or_default();
+                watched.question = Some((*tool, name.clone(), user.cloned()));
                 let code = i32::from(found.is_empty());
                 self.watch(check, found);
                 self.tell(Finding::Ended { check, ending: Ending::Exited(code) });
@@ -203,34 +259,80 @@ impl Worker {
         });
         let watched = self.checks.entry(check).or_default();
         watched.running = Some(Running { group, signalled, task: task.abort_handle() });
+        watched.question = None;
         watched.processes.clear();
     }
 
     /// From now on watches exactly these processes for the check.
     fn watch(&mut self, check: CheckKey, found: Vec<Process>) {
-        let watched = self.checks.entry(check).or_default();
-        let mut before = std::mem::take(&mut watched.processes);
+        let mut before = match self.checks.get_mut(&check) {
+            Some(watched) => std::mem::take(&mut watched.processes),
+            None => HashMap::new(),
+        };
+        let mut now = HashMap::new();
         for process in found {
             let key = (process.pid, process.started);
-            let guard = before.remove(&key).or_else(|| {
-                let findings = self.findings.clone();
-                let end = match ProcessEnd::watch(&process) {
-                    Ok(end) => end,
-                    Err(error) => {
-                        // Without a descriptor to be had the next run will tell.
-                        if error.kind() == io::ErrorKind::NotFound {
-                            let _ = findings.send(Finding::ProcessGone { check });
-                        }
-                        return None;
-                    }
+            let guard = match before.remove(&key) {
+                Some(Some(guard)) => Some(guard),
+                _ => self.guard(check, &process),
+            };
+            now.insert(key, guard);
+        }
+        self.checks.entry(check).or_default().processes = now;
+    }
+
+    /// `None`: it has ended, or there is no descriptor to be had.
+    fn guard(&self, check: CheckKey, process: &Process) -> Option<Guard> {
+        let findings = self.findings.clone();
+        let end = match ProcessEnd::watch(process) {
+            Ok(end) => end,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::NotFound {
+                    self.tell(Finding::ProcessGone { check });
+                }
+                return None;
+            }
+        };
+        let task = spawn_local(async move {
+            end.ended().await;
+            let _ = findings.send(Finding::ProcessGone { check });
+        });
+        Some(Guard(task.abort_handle()))
+    }
+
+    /// What the connector tells.
+    fn follow(&mut self, happening: Happening) {
+        match happening {
+            Happening::Named(pid) => {
+                let Some(process) = process(pid) else { return };
+                let key = (process.pid, process.started);
+                let asks = |watched: &Watched| {
+                    watched.question.as_ref().is_some_and(|(tool, name, user)| {
+                        tool::finds(*tool, name, user.as_ref(), &process)
+                    }) && !watched.processes.contains_key(&key)
                 };
-                let task = spawn_local(async move {
-                    end.ended().await;
-                    let _ = findings.send(Finding::ProcessGone { check });
-                });
-                Some(Guard(task.abort_handle()))
-            });
-            watched.processes.extend(guard.map(|guard| (key, guard)));
+                let checks: Vec<CheckKey> = self
+                    .checks
+                    .iter()
+                    .filter(|(_, watched)| asks(watched))
+                    .map(|(check, _)| *check)
+                    .collect();
+                for check in checks {
+                    let guard = self.guard(check, &process);
+                    self.checks.entry(check).or_default().processes.insert(key, guard);
+                }
+            }
+            Happening::Ended(pid) => {
+                for (check, watched) in &mut self.checks {
+                    let unguarded =
+                        |key: &(i32, u64), guard: &Option<Guard>| key.0 == pid && guard.is_none();
+                    let before = watched.processes.len();
+                    watched.processes.retain(|key, guard| !unguarded(key, guard));
+                    if watched.processes.len() < before {
+                        let _ = self.findings.send(Finding::ProcessGone { check: *check });
+                    }
+                }
+            }
         }
     }
 

@@ -37,6 +37,11 @@ pub fn find(tool: ProcessTool, name: &str, user: Option<&RunAs>) -> Vec<Process>
         .collect()
 }
 
+/// Is this living process one of those?
+pub fn finds(tool: ProcessTool, name: &str, user: Option<&RunAs>, process: &Process) -> bool {
+    !process.is_dead() && Question::new(tool, name, user).is_about(process)
+}
+
 /// What is asked, with what doesn't depend on the process.
 enum Question<'a> {
     KillallName(&'a [u8], Asker),
