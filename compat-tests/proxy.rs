@@ -522,6 +522,29 @@ fn a_reload_keeps_sessions_and_serves_new_ones_by_the_new_plan() {
     });
 }
 
+/// The workers aren't root, and the folder of the logs is root's.
+#[test]
+fn a_reload_may_bring_a_new_log() {
+    same(|which| {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let log = folder.path().join("new.log");
+        let _peer = Peer::named(&at(which, "IP:9001"));
+        let program = Program::start(which, ONE_WORKER, &pool("server IP:9001;", ""));
+        let options = format!("error_log {} info;", log.display());
+        program.reload(&pool("server IP:9001;", &options));
+        let name = ask(&at(which, "IP:8080"));
+        let until = Instant::now() + Duration::from_secs(10);
+        let text = || std::fs::read_to_string(&log).unwrap_or_default();
+        while !text().contains("upstream disconnected") && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        (name, text().lines().count())
+    });
+}
+
 #[test]
 fn no_connection_is_lost_over_twenty_reloads() {
     let which = Which::Evenkeel;

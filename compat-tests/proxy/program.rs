@@ -175,6 +175,6 @@ fn render(which: Which, folder: &std::path::Path, main: &str, stream: &str) -> S
     let body = format!("{main}\nstream {{ {stream} }}\n").replace("IP", &ip(which));
     format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
-         daemon off; user root; pid {folder}/pid; error_log {folder}/error.log info;\n{body}"
+         daemon off; user nobody nogroup; pid {folder}/pid; error_log {folder}/error.log info;\n{body}"
     )
 }

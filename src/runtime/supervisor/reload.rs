@@ -7,9 +7,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::role::{Role, Running};
 use super::{Event, Fresh, Kind, Loading, PATIENCE, Phase, RoleKind, Supervisor, wanted, words};
-use crate::plan::Plan;
 use crate::plan::process::{ErrorLog, LogTarget};
 use crate::plan::track::RunAs;
+use crate::plan::{Plan, StreamPlan};
 use crate::runtime::handoff::{Order, Succession};
 use crate::runtime::log;
 
@@ -58,6 +58,7 @@ impl Supervisor {
         }
         self.apply_log(&plan);
         let before = std::mem::replace(&mut self.plan, plan);
+        self.give_new_logs(&before);
         self.hand_out(&before, events);
         // Two reloads in a row: the plan that certainly runs is the one before the first.
         self.previous.get_or_insert(before);
@@ -114,9 +115,8 @@ impl Supervisor {
 
     pub(super) fn reopen(&mut self) {
         if let Some(stream) = &self.plan.stream {
-            for log in &stream.process.error_logs {
-                give_log_to_worker(log, stream.process.user.as_ref());
-            }
+            let user = stream.process.user.as_ref();
+            logs(stream).for_each(|log| give_log_to_worker(log, user));
         }
         log::reopen();
         for role in &self.roles {
@@ -125,6 +125,14 @@ impl Supervisor {
                 let _ = running.leash.order(&Order::Reopen);
             }
         }
+    }
+
+    /// Workers that run already have given up the rights to make these.
+    fn give_new_logs(&self, before: &Plan) {
+        let Some(stream) = &self.plan.stream else { return };
+        let known: Vec<&ErrorLog> = before.stream.iter().flat_map(logs).collect();
+        let new = logs(stream).filter(|log| !known.iter().any(|old| old.target == log.target));
+        new.for_each(|log| give_log_to_worker(log, stream.process.user.as_ref()));
     }
 
     fn apply_log(&mut self, plan: &Plan) {
@@ -145,6 +153,12 @@ impl Supervisor {
             Err(error) => tracing::error!(level = "emerg", "{error}"),
         }
     }
+}
+
+/// Every error log of the plan.
+fn logs(stream: &StreamPlan) -> impl Iterator<Item = &ErrorLog> {
+    let servers = stream.servers.iter().flat_map(|server| &server.error_logs);
+    stream.process.error_logs.iter().chain(servers)
 }
 
 /// A worker that isn't root must be able to open its log anew: nginx gives it the file, too.
