@@ -329,3 +329,116 @@ fn a_secret_is_in_no_diagnostic_and_no_plan() {
         }
     }
 }
+
+/// A config on a host without any other file.
+fn read_bytes(bytes: &[u8]) -> Case {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("keepalived.conf"), bytes).unwrap();
+    Case::read(folder.path().to_owned())
+}
+
+#[test]
+fn definitions_that_grow_without_end_are_stopped() {
+    let mut doubling = String::new();
+    for level in 0..60 {
+        doubling += &format!("$A{level}=${{A{}}}${{A{0}}}x\n", level + 1);
+    }
+    doubling += "$A60=y\nrouter_id ${A0}\n";
+    let empty = doubling.replace("x\n", "\n").replace("$A60=y", "$A60=");
+    let sequence = "~SEQ(I,1,1000000000) ~SEQ(J,1,1000000000) foo\n".to_owned();
+    let lines: String =
+        (0..40).map(|i| format!("$B{i}= \\\n${{B{0}}} \\\n${{B{0}}}\n", i + 1)).collect();
+    let lines = lines + "$B40=\n$B0\n";
+    for config in [doubling, empty, sequence, lines] {
+        let limits = keepalived::Limits { size: 1 << 20, depth: 64 };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keepalived.conf");
+        fs::write(&path, &config).unwrap();
+        let mut sources = SourceMap::default();
+        let (_, diagnostics) = keepalived::read_within(limits, &mut sources, &path, None, &Fixed);
+        let said = |code| diagnostics.iter().any(|d| d.code == code);
+        assert!(said("keepalived/expansion"), "{}", &config[..100]);
+        assert_eq!(diagnostics.worst(), Some(Severity::Fatal));
+    }
+}
+
+#[test]
+fn the_manuals_largest_example_fits() {
+    let config = "$VI4= \\\nvrrp_instance vrrp4.${IF}.${NUM}.${ID} { \\\n    interface eth0 \\\n    \
+        virtual_router_id ${ID} \\\n    priority 130 \\\n    mcast_dst_ip 224.${IF}.${NUM}.1 \\\n    \
+        virtual_ipaddress { \\\n        10.${IF}.${NUM}.${ID}/24 \\\n    } \\\n}\n~SEQ(IF,0,1) \
+        ~SEQ(NUM,0,3) ~SEQ(ID,1,254) $VI4\n";
+    let case = read_bytes(config.as_bytes());
+    assert_eq!(case.diagnostics.worst(), None, "{:?}", case.diagnostics.iter().next());
+    assert_eq!(case.plan.unwrap().routers.len(), 2 * 4 * 254);
+}
+
+/// splitmix64: the same bytes on every machine.
+fn noise(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+#[test]
+fn any_bytes_are_answered() {
+    let pieces: Vec<Vec<u8>> = cases()
+        .iter()
+        .flat_map(|case| {
+            let text = fs::read(case.join("keepalived.conf")).unwrap();
+            text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()
+        })
+        .chain([b"{".to_vec(), b"}".to_vec(), b"\"".to_vec(), b"$A= \\".to_vec(), vec![0xff, 0]])
+        .collect();
+    for seed in 0..60 {
+        let mut noise = noise(seed);
+        let mut text = Vec::new();
+        for _ in 0..60 {
+            let piece = &pieces[noise.next().unwrap() as usize % pieces.len()];
+            text.extend_from_slice(piece);
+            let at = noise.next().unwrap() as usize % (text.len() + 1);
+            if noise.next().unwrap().is_multiple_of(8) {
+                text.insert(at, noise.next().unwrap() as u8);
+            }
+            text.push(b'\n');
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keepalived.conf");
+        fs::write(&path, &text).unwrap();
+        let limits = keepalived::Limits { size: 1 << 18, depth: 32 };
+        let mut sources = SourceMap::default();
+        let (config, diagnostics) =
+            keepalived::read_within(limits, &mut sources, &path, None, &Fixed);
+        keepalived::lower(&config, &Fixed);
+        for diagnostic in diagnostics.iter().take(20) {
+            render::evenkeel(&sources, diagnostic, false);
+        }
+    }
+}
+
+/// Ten times the text takes about ten times as long, not a hundred times.
+#[test]
+fn time_grows_with_the_text_and_not_with_its_square() {
+    let shapes: [fn(usize) -> Vec<u8>; 5] = [
+        |n| b"foo {\n".repeat(n),
+        |n| b"}\n".repeat(n),
+        |n| [b"priority ".to_vec(), b"{".repeat(n)].concat(),
+        |n| b"$A=1\n$A x${A} ".repeat(n),
+        |n| [b"notify \"".to_vec(), b"\\\"a' ".repeat(n)].concat(),
+    ];
+    let time = |text: &[u8]| {
+        let start = std::time::Instant::now();
+        read_bytes(text);
+        start.elapsed()
+    };
+    for (index, shape) in shapes.iter().enumerate() {
+        let (small, large) = (shape(2_000), shape(20_000));
+        let (small, large) = (time(&small), time(&large));
+        let most = (small * 60).max(std::time::Duration::from_secs(3));
+        assert!(large < most, "shape {index}: {small:?}, then {large:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What a keepalived.conf says, typed, with the place of every value. [`lower`](super::lower)
 //! makes it mean something.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ impl<T> At<T> {
 pub struct KeepalivedConfig {
     pub globals: Globals,
     pub scripts: Vec<Script>,
+    script_names: HashMap<String, usize>,
     pub instances: Vec<Instance>,
     pub groups: Vec<SyncGroup>,
     /// Something outside of the instances stands against running any of them.
@@ -35,10 +37,21 @@ pub struct KeepalivedConfig {
 }
 
 impl KeepalivedConfig {
-    /// How often something was refused so far.
+    /// How often something was refused so far: outside of instances, and in the last one.
     pub(super) fn refusals(&self) -> usize {
-        let instances = self.instances.iter().map(|instance| instance.refused.len());
-        self.refused.len() + instances.sum::<usize>()
+        let instance = self.instances.last().map_or(0, |instance| instance.refused.len());
+        self.refused.len() + instance
+    }
+
+    /// The script of this name; the first, where there are several.
+    pub(super) fn script(&self, name: &str) -> Option<&Script> {
+        self.scripts.get(*self.script_names.get(name)?)
+    }
+
+    pub(super) fn add_script(&mut self, script: Script) {
+        let index = self.scripts.len();
+        self.script_names.entry(script.name.value.clone()).or_insert(index);
+        self.scripts.push(script);
     }
 }
 

@@ -74,6 +74,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Some(plan) = plan {
         assert!(plan.routers.iter().all(|router| router.vrid > 0 && router.priority > 0));
-        assert!(serde_json::to_string(&plan).is_ok());
+        assert!(!format!("{plan:?}").is_empty());
     }
 });

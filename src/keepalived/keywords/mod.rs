@@ -58,13 +58,23 @@ pub(super) fn takes_command(name: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
     instances: HashSet<Vec<u8>>,
+    /// Unknown keywords so far.
+    unknown: usize,
 }
+
+/// More hints than this nobody reads, and each costs a look at every row.
+const MOST_HINTS: usize = 50;
 
 impl Grammar for Keywords {
     fn head(&mut self, context: &str, words: &[Word], diagnostics: &mut Diagnostics) -> Head {
         let name = &words[0];
         let Some(row) = find(context, &name.text) else {
-            diagnostics.push(unknown(context, name));
+            self.unknown += 1;
+            let diagnostic = unknown(name);
+            diagnostics.push(match self.unknown <= MOST_HINTS {
+                true => hinted(diagnostic, context, name),
+                false => diagnostic,
+            });
             return Head::Unknown;
         };
         match row.body {
@@ -107,10 +117,13 @@ impl Keywords {
     }
 }
 
-fn unknown(context: &str, name: &Word) -> Diagnostic {
+fn unknown(name: &Word) -> Diagnostic {
+    let message = format!("Unknown keyword '{}'", name.lossy());
+    Diagnostic::error("keepalived/unknown-keyword", message).at(name.span)
+}
+
+fn hinted(diagnostic: Diagnostic, context: &str, name: &Word) -> Diagnostic {
     let text = name.lossy();
-    let message = format!("Unknown keyword '{text}'");
-    let diagnostic = Diagnostic::error("keepalived/unknown-keyword", message).at(name.span);
     if text.starts_with('\u{feff}') {
         return diagnostic.help("the file begins with a byte order mark; save it without one");
     }

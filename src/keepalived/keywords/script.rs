@@ -41,21 +41,20 @@ pub(super) const TABLE: &[Row] = &[
 const LONGEST: u64 = 4294;
 
 fn current(config: &mut KeepalivedConfig) -> &mut Script {
-    let scripts = &mut config.scripts;
-    if scripts.is_empty() {
-        scripts.push(Script::new(At::new(String::new(), Default::default())));
+    if config.scripts.is_empty() {
+        config.add_script(Script::new(At::new(String::new(), Default::default())));
     }
-    scripts.last_mut().expect("one was just pushed")
+    config.scripts.last_mut().expect("one was just pushed")
 }
 
 fn vrrp_script(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
     let name = read::text(&node.args[0]);
-    if let Some(before) = config.scripts.iter().find(|script| script.name.value == name.value) {
+    if let Some(before) = config.script(&name.value) {
         let message = format!("vrrp_script {} is defined twice; the first one counts", name.value);
         let diagnostic = Diagnostic::warning("keepalived/duplicate", message).at(name.span);
         diagnostics.push(diagnostic.label(before.name.span, "the first one"));
     }
-    config.scripts.push(Script::new(name));
+    config.add_script(Script::new(name));
 }
 
 fn script(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {

@@ -1,10 +1,12 @@
 //! What instances keep an eye on: lines of `track_script`, and the blocks of files and processes
 //! (keepalived.conf(5), "Track files", "VRRP track processes", "Static track groups").
 
-use super::super::config::{KeepalivedConfig, TrackScript, Weight};
+use std::collections::HashMap;
+
+use super::super::config::{At, KeepalivedConfig, TrackScript, Weight};
 use super::Row;
 use super::read::{self, wrong};
-use crate::text::{Diagnostic, Diagnostics, Node};
+use crate::text::{Diagnostic, Diagnostics, Node, Span};
 
 const FILE: &[&str] = &["track_file", "vrrp_track_file"];
 const PROCESS: &[&str] = &["vrrp_track_process"];
@@ -62,34 +64,40 @@ pub(super) fn track_script(
     diagnostics: &mut Diagnostics,
 ) {
     extra_parameters(node, diagnostics);
-    let Some(instance) = config.instances.last_mut() else { return };
+    let Some(instance) = config.instances.last() else { return };
+    let owner = instance.name.value.clone();
+    let before = instance.track_scripts.iter();
+    let mut seen: HashMap<String, Span> =
+        before.map(|track| (track.name.value.clone(), track.name.span)).collect();
+    let mut tracks = Vec::new();
     for line in node.body.iter().flatten() {
         let name = read::text(&line.name);
-        let known = config
-            .scripts
-            .iter()
-            .any(|script| script.name.value == name.value && script.command.is_some());
-        let owner = instance.name.value.clone();
-        if !known {
-            let message = format!("({owner}) track script {} not found, ignoring...", name.value);
-            let diagnostic = Diagnostic::error("keepalived/track-script", message).at(name.span);
-            let names = config.scripts.iter().map(|script| script.name.value.as_str());
-            diagnostics.push(match crate::directive::check::nearest(&name.value, names) {
-                Some(near) if near != name.value => {
-                    diagnostic.help(format!("did you mean `{near}`?"))
-                }
-                _ => diagnostic.help("its `vrrp_script` has to stand above the instance"),
-            });
+        if config.script(&name.value).is_none_or(|script| script.command.is_none()) {
+            diagnostics.push(unknown_script(config, &owner, &name));
             continue;
         }
-        if let Some(before) = instance.track_scripts.iter().find(|t| t.name.value == name.value) {
+        if let Some(before) = seen.insert(name.value.clone(), name.span) {
             let message = format!("({owner}) duplicate track_script {} - ignoring", name.value);
             let diagnostic = Diagnostic::error("keepalived/duplicate", message).at(name.span);
-            diagnostics.push(diagnostic.label(before.name.span, "tracked here already"));
+            diagnostics.push(diagnostic.label(before, "tracked here already"));
             continue;
         }
         let weight = weight(&owner, line, diagnostics);
-        instance.track_scripts.push(TrackScript { name, weight });
+        tracks.push(TrackScript { name, weight });
+    }
+    if let Some(instance) = config.instances.last_mut() {
+        instance.track_scripts.extend(tracks);
+    }
+}
+
+fn unknown_script(config: &KeepalivedConfig, owner: &str, name: &At<String>) -> Diagnostic {
+    let message = format!("({owner}) track script {} not found, ignoring...", name.value);
+    let diagnostic = Diagnostic::error("keepalived/track-script", message).at(name.span);
+    // Among very many names a near one says little.
+    let names = config.scripts.iter().take(100).map(|script| script.name.value.as_str());
+    match crate::directive::check::nearest(&name.value, names) {
+        Some(near) if near != name.value => diagnostic.help(format!("did you mean `{near}`?")),
+        _ => diagnostic.help("its `vrrp_script` has to stand above the instance"),
     }
 }
 
@@ -111,13 +119,15 @@ pub(super) fn track_interface(
 ) {
     extra_parameters(node, diagnostics);
     let Some(instance) = config.instances.last_mut() else { return };
+    let before = instance.track_interfaces.iter();
+    let mut seen: HashMap<String, Span> = before.map(|at| (at.value.clone(), at.span)).collect();
     for line in node.body.iter().flatten() {
         let name = read::text(&line.name);
-        let owner = &instance.name.value;
-        if let Some(before) = instance.track_interfaces.iter().find(|at| at.value == name.value) {
+        if let Some(before) = seen.insert(name.value.clone(), name.span) {
+            let owner = &instance.name.value;
             let message = format!("({owner}) duplicate track_interface {} - ignoring", name.value);
             let diagnostic = Diagnostic::error("keepalived/duplicate", message).at(name.span);
-            diagnostics.push(diagnostic.label(before.span, "tracked here already"));
+            diagnostics.push(diagnostic.label(before, "tracked here already"));
             continue;
         }
         instance.track_interfaces.push(name);

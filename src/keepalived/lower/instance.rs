@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::super::config::{At, AuthType, Garp, Instance, Refusal};
 use super::Lowering;
-use crate::plan::track::ScriptId;
 use crate::plan::vrrp::{
     Authentication, GratuitousArp, InitialState, Notify, SpanKey, TrackedScript, Version,
     VirtualAddress, VirtualRouter,
@@ -13,7 +12,7 @@ use crate::plan::vrrp::{
 use crate::text::{Diagnostic, Span};
 
 /// IANA's group for VRRP (RFC 3768 section 5.2.2).
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 const PRIORITY: u8 = 100;
 const OWNER: u8 = 255;
@@ -245,10 +244,8 @@ impl Lowering<'_> {
         for track in &instance.track_scripts {
             let script = &track.name.value;
             // A script that fell away was complained of.
-            let Some(id) = self.checks.iter().position(|check| check.name == *script) else {
-                continue;
-            };
-            let check = &self.checks[id];
+            let Some(id) = self.ids.get(script.as_str()).copied() else { continue };
+            let check = &self.checks[id.0];
             let (weight, reverse) = match track.weight {
                 Some(weight) => (weight.value, weight.reverse),
                 None => (check.weight, check.reverse),
@@ -260,7 +257,7 @@ impl Lowering<'_> {
                 self.complain(message, track.name.span);
                 continue;
             }
-            tracked.push(TrackedScript { script: ScriptId(id), weight, reverse });
+            tracked.push(TrackedScript { script: id, weight, reverse });
         }
         tracked
     }

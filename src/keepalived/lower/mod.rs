@@ -9,9 +9,10 @@
 mod instance;
 mod script;
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::config::{Instance, KeepalivedConfig};
+use super::config::KeepalivedConfig;
 use crate::host::Host;
 use crate::plan::track::{ScriptId, TrackScript};
 use crate::plan::vrrp::{VirtualRouter, VrrpPlan};
@@ -26,12 +27,16 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     }
     let mut scripts = script::Scripts::new(&config.globals, host, &mut diagnostics);
     let mut checks: Vec<TrackScript> = Vec::new();
+    let mut ids = HashMap::new();
     for script in &config.scripts {
-        let check = scripts.check(script, &mut diagnostics);
-        let known = checks.iter().any(|check| check.name == script.name.value);
-        checks.extend(check.filter(|_| !known));
+        let Some(check) = scripts.check(script, &mut diagnostics) else { continue };
+        if let Entry::Vacant(entry) = ids.entry(script.name.value.as_str()) {
+            entry.insert(ScriptId(checks.len()));
+            checks.push(check);
+        }
     }
-    let mut lowering = Lowering { config, host, scripts, checks, diagnostics, missing: Vec::new() };
+    let missing = Vec::new();
+    let mut lowering = Lowering { config, host, scripts, checks, ids, diagnostics, missing };
     let grouped = lowering.groups();
     let mut routers = Vec::new();
     for instance in &config.instances {
@@ -55,6 +60,8 @@ struct Lowering<'a> {
     host: &'a dyn Host,
     scripts: script::Scripts<'a>,
     checks: Vec<TrackScript>,
+    /// Names into `checks`.
+    ids: HashMap<&'a str, ScriptId>,
     diagnostics: Diagnostics,
     /// Interfaces that don't exist, and where they are named.
     missing: Vec<(String, Span)>,
@@ -65,13 +72,13 @@ impl Lowering<'_> {
     fn groups(&mut self) -> HashMap<String, Span> {
         let config = self.config;
         let mut grouped = HashMap::new();
+        let instances: HashSet<&String> = config.instances.iter().map(|i| &i.name.value).collect();
         for group in &config.groups {
             let name = &group.name.value;
             let mut members = Vec::new();
             for member in &group.members {
-                let found = config.instances.iter().find(|i| i.name.value == member.value);
-                match found {
-                    Some(instance) => members.push(instance.name.value.clone()),
+                match instances.get(&member.value) {
+                    Some(name) => members.push((*name).clone()),
                     None => {
                         let message = format!(
                             "Virtual router {} specified in sync group {name} doesn't exist - \
@@ -126,30 +133,25 @@ impl Lowering<'_> {
         if !self.missing.is_empty() {
             return;
         }
-        let mut seen: Vec<&Instance> = Vec::new();
+        let mut seen = HashMap::new();
         for instance in &self.config.instances {
-            let network = |instance: &Instance| {
-                let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
-                let interface = instance.interface.as_ref()?.value.clone();
-                let vrid = instance.vrid.as_ref()?.value;
-                let family = instance.addresses.first().is_none_or(|a| a.address.is_ipv4());
-                Some((interface, vrid, family, group.map(|at| at.value)))
+            let (Some(interface), Some(vrid)) = (&instance.interface, &instance.vrid) else {
+                continue;
             };
-            let Some(key) = network(instance) else { continue };
-            for before in seen.iter().filter(|before| network(before).as_ref() == Some(&key)) {
-                let (interface, vrid, v4, _) = &key;
-                let (first, second) = (&before.name.value, &instance.name.value);
-                let family = if *v4 { "IPv4" } else { "IPv6" };
-                let message = format!(
-                    "{first} and {second} both use VRID {vrid} with {family} on interface {interface}"
-                );
-                let span = |instance: &Instance| instance.vrid.as_ref().map(|at| at.span);
-                let mut diagnostic = Diagnostic::fatal("keepalived/duplicate-vrid", message);
-                diagnostic = diagnostic.at(span(instance).unwrap_or_default());
-                diagnostic = diagnostic.label(span(before).unwrap_or_default(), "the first one");
-                self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
-            }
-            seen.push(instance);
+            let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
+            let group = group.map_or(instance::GROUP, |at| at.value);
+            let v4 = instance.addresses.first().is_none_or(|a| a.address.is_ipv4());
+            let key = (&interface.value, vrid.value, v4, group);
+            let Some((before, place)) = seen.insert(key, (instance, vrid.span)) else { continue };
+            let (first, second) = (&before.name.value, &instance.name.value);
+            let family = if v4 { "IPv4" } else { "IPv6" };
+            let message = format!(
+                "{first} and {second} both use VRID {} with {family} on interface {}",
+                vrid.value, interface.value
+            );
+            let diagnostic = Diagnostic::fatal("keepalived/duplicate-vrid", message).at(vrid.span);
+            let diagnostic = diagnostic.label(place, format!("{first} uses it here"));
+            self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
         }
     }
 }
@@ -159,14 +161,14 @@ fn used(
     checks: Vec<TrackScript>,
     mut routers: Vec<VirtualRouter>,
 ) -> (Vec<TrackScript>, Vec<VirtualRouter>) {
-    let tracked = |id: usize| {
-        routers.iter().any(|router| router.scripts.iter().any(|script| script.script.0 == id))
-    };
-    let kept: Vec<bool> = (0..checks.len()).map(tracked).collect();
-    let place = |id: usize| kept[..id].iter().filter(|kept| **kept).count();
+    let tracked = routers.iter().flat_map(|router| &router.scripts);
+    let kept: BTreeSet<ScriptId> = tracked.map(|script| script.script).collect();
+    let places: HashMap<ScriptId, ScriptId> =
+        kept.iter().enumerate().map(|(place, id)| (*id, ScriptId(place))).collect();
     for script in routers.iter_mut().flat_map(|router| &mut router.scripts) {
-        script.script = ScriptId(place(script.script.0));
+        script.script = places[&script.script];
     }
-    let checks = checks.into_iter().zip(&kept).filter(|(_, kept)| **kept);
-    (checks.map(|(check, _)| check).collect(), routers)
+    let checks = checks.into_iter().enumerate();
+    let checks = checks.filter(|(index, _)| kept.contains(&ScriptId(*index)));
+    (checks.map(|(_, check)| check).collect(), routers)
 }
