@@ -1,1 +1,9 @@
-//! Tests of cli.
+//! The program from outside: three faces beside the real programs, what each says about bad input,
+//! what `ps` and `killall` see, and how the supervisor keeps its roles. Needs root, and Debian's
+//! keepalived, nginx and psmisc. Every test has its own network and `/run`.
+
+mod bad_input;
+mod cell;
+mod faces;
+mod names;
+mod supervisor;

@@ -185,6 +185,7 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         pid_file: Some(PID_FILE.into()),
         vrrp_pid_file: Some(super::keepalived::PID_FILE.into()),
         log: settings("supervisor"),
+        mute: false,
         respawn: true,
     };
     if let Err(error) = log::configure(&face.log) {

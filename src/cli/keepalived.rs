@@ -407,6 +407,7 @@ fn start(
         pid_file: Some(asked.pid.clone().unwrap_or_else(|| PID_FILE.into())),
         vrrp_pid_file: Some(asked.vrrp_pid.clone().unwrap_or_else(|| VRRP_PID_FILE.into())),
         log,
+        mute: false,
         respawn: !asked.no_respawn,
     };
     let only_checkers = asked.check && !asked.vrrp;

@@ -367,6 +367,7 @@ fn run(
         pid_file: None,
         vrrp_pid_file: None,
         log: log.clone(),
+        mute: false,
         respawn: true,
     };
     let load = loading::again(Inputs { nginx: Some(inputs), ..Inputs::default() }, Voice::Nginx);

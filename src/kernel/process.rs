@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
@@ -28,6 +28,8 @@ pub struct Program<'a> {
     pub environment: &'a [(&'a str, String)],
     /// Not passed on to the new process.
     pub without: &'a [&'a str],
+    /// It gets `/dev/null` as its standard error: whoever reads ours waits for its end.
+    pub mute: bool,
     /// Stays open in the new process; its number is in the variable named.
     pub control: (&'a str, &'a Channel),
 }
@@ -42,6 +44,9 @@ pub fn spawn(program: &Program) -> io::Result<i32> {
     let mut command = Command::new(SELF);
     command.arg0(program.name).args(program.arguments);
     command.env(variable, channel.as_raw_fd().to_string());
+    if program.mute {
+        command.stderr(Stdio::null());
+    }
     for variable in program.without {
         command.env_remove(variable);
     }
@@ -144,6 +149,11 @@ impl Launch {
     /// For a process that stays in the foreground.
     pub fn foreground() -> Self {
         Launch { pipe: None, keeps_stderr: true }
+    }
+
+    /// Standard error stays open in the background.
+    pub fn keeps_stderr(&self) -> bool {
+        self.keeps_stderr
     }
 
     /// Lets the process that people started end with `code`.

@@ -28,6 +28,8 @@ pub struct Face {
     pub vrrp_pid_file: Option<PathBuf>,
     /// How the supervisor logs.
     pub log: log::Settings,
+    /// Roles get no standard error: the daemon is in the background, and logs elsewhere.
+    pub mute: bool,
     /// A role that died is started again.
     pub respawn: bool,
 }

@@ -147,6 +147,7 @@ impl Supervisor {
 
     /// Starts the roles and stays until they have ended. `launch` hears how the start went.
     pub fn run(mut self, launch: Launch) -> ExitCode {
+        self.face.mute = !launch.keeps_stderr();
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let reactor = match reactor {
             Ok(reactor) => reactor,

@@ -115,6 +115,7 @@ impl Role {
                 (log::SETTINGS, serde_json::to_string(&appearance.log)?),
             ],
             without: &[systemd::SOCKET],
+            mute: face.mute,
             control: (CONTROL, &theirs),
         })?;
         drop(theirs);

@@ -146,6 +146,10 @@ impl Supervisor {
             release(&left);
         } else if stopped_by_hand {
             words::stays_stopped(kind);
+            if kind == RoleKind::Stream {
+                // Clients are refused, as by nginx that was stopped, instead of waiting for nobody.
+                self.listeners.close_all();
+            }
             self.go_on();
         } else {
             let wait = self.role(kind).back_off.after(running.since.elapsed());
