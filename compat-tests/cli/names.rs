@@ -64,7 +64,7 @@ fn evenkeel_carries_both_names() {
          while ! grep -q ' ready$' log; do sleep 0.1; done; \
          killall -0 nginx; echo killall nginx $?; killall -0 keepalived; echo killall keepalived $?; \
          ps -C nginx --no-header | wc -l; ps -ef | grep -c 'nginx: master proces[s]'; \
-         pgrep -cf /usr/sbin/keepalived; \
+         pgrep -cf ^/usr/sbin/keepalived; \
          test $(cat /run/nginx.pid) = $(pidof nginx); echo nginx.pid $?; \
          test $(cat /run/keepalived.pid) = $(pidof keepalived); echo keepalived.pid $?; \
          killall keepalived; while killall -q -0 keepalived; do sleep 0.1; done; \

@@ -31,12 +31,7 @@ pub(super) fn again(inputs: Inputs, voice: Voice) -> Load {
 pub(super) fn line(sources: &SourceMap, diagnostic: &Diagnostic, voice: Voice) -> String {
     match (voice, diagnostic.span()) {
         (Voice::Keepalived, _) => render::keepalived(sources, diagnostic),
-        (Voice::Nginx, Some(span)) => format!(
-            "{} in {}:{}",
-            diagnostic.message,
-            sources.path(span.file).display(),
-            sources.place(span).line
-        ),
+        (Voice::Nginx, _) => render::nginx_words(sources, diagnostic),
         (Voice::Evenkeel, Some(span)) => {
             let place = sources.place(span);
             let file = sources.path(span.file).display();

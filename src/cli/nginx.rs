@@ -14,7 +14,7 @@ use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
 use crate::runtime::version;
-use crate::text::Severity;
+use crate::text::{Diagnostic, Severity, SourceMap};
 
 /// Where relative paths start without `-p`: Debian's.
 pub(super) const PREFIX: &str = "/usr/share/nginx";
@@ -87,7 +87,7 @@ pub(super) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     if asked.test {
         return test(&asked, &inputs, &voice, &loaded);
     }
-    voice.complain(&loaded);
+    voice.complain(&loaded.sources, worth_saying(&loaded));
     let Some(plan) = loaded.plan else { return ExitCode::FAILURE };
     match asked.signal {
         Some(order) => send(order, &plan, &voice),
@@ -234,35 +234,48 @@ impl Mouth {
         tracing::error!(level = level_name, "{text}");
     }
 
-    fn complain(&self, loaded: &Loaded) {
-        for diagnostic in loaded.diagnostics.iter() {
-            let line = loading::line(&loaded.sources, diagnostic, Voice::Nginx);
+    fn complain<'a>(
+        &self,
+        sources: &SourceMap,
+        diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
+    ) {
+        for diagnostic in diagnostics {
+            let line = loading::line(sources, diagnostic, Voice::Nginx);
             self.say(loading::level(diagnostic.severity), &line);
         }
     }
 }
 
+/// nginx stops at the first error. Those that stand elsewhere in the files are worth saying too;
+/// what only follows from the first one (a section that is missing behind it) isn't.
+fn worth_saying(loaded: &Loaded) -> Vec<&Diagnostic> {
+    let mut failed = false;
+    let mut kept = Vec::new();
+    for diagnostic in loaded.diagnostics.iter() {
+        let error = diagnostic.severity >= Severity::Error;
+        if !(failed && error && diagnostic.span().is_none()) {
+            kept.push(diagnostic);
+        }
+        failed |= error;
+    }
+    kept
+}
+
 /// `-t`: the syntax, and then whether what it names can be opened.
 fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> ExitCode {
     let file = inputs.file.display();
-    let wrong = |diagnostic: &&crate::text::Diagnostic| diagnostic.severity >= Severity::Error;
-    let syntax_is_ok = !loaded.diagnostics.iter().filter(wrong).any(|diagnostic| {
-        diagnostic.span().is_some()
-            || diagnostic.message.contains("() \"")
-            || diagnostic.message.contains("in command line")
+    let diagnostics = worth_saying(loaded);
+    let syntax_is_ok = !diagnostics.iter().any(|one| {
+        one.severity >= Severity::Error && (one.span().is_some() || one.message.contains("() \""))
     });
     // What nginx finds while it reads comes first, then its word on the syntax.
-    let (early, late): (Vec<_>, Vec<_>) =
-        loaded.diagnostics.iter().partition(|one| one.span().is_some() || !syntax_is_ok);
-    let say = |diagnostic: &crate::text::Diagnostic| {
-        let line = loading::line(&loaded.sources, diagnostic, Voice::Nginx);
-        voice.say(loading::level(diagnostic.severity), &line);
-    };
-    early.into_iter().for_each(say);
+    let (early, late): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
+        diagnostics.into_iter().partition(|one| one.span().is_some() || !syntax_is_ok);
+    voice.complain(&loaded.sources, early);
     if syntax_is_ok && !asked.quiet {
         eprintln!("nginx: the configuration file {file} syntax is ok");
     }
-    late.into_iter().for_each(say);
+    voice.complain(&loaded.sources, late);
     let works = loaded.plan.as_ref().is_some_and(|plan| {
         let complaints = unopenable(plan);
         complaints.iter().for_each(|line| voice.say(LogLevel::Emerg, line));

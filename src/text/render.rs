@@ -54,19 +54,19 @@ pub fn nginx(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warn",
         Severity::Error | Severity::Fatal => "emerg",
     };
-    match diagnostic.span() {
-        // What `-g` says has no lines.
-        Some(span) if sources.path(span.file) == Path::new("command line") => {
-            format!("nginx: [{level}] {} in command line", diagnostic.message)
-        }
-        Some(span) => format!(
-            "nginx: [{level}] {} in {}:{}",
-            diagnostic.message,
-            sources.path(span.file).display(),
-            sources.place(span).line
-        ),
-        None => format!("nginx: [{level}] {}", diagnostic.message),
+    format!("nginx: [{level}] {}", nginx_words(sources, diagnostic))
+}
+
+/// The same without program and level, as it stands in nginx's error log.
+pub fn nginx_words(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    let message = &diagnostic.message;
+    let Some(span) = diagnostic.span() else { return message.clone() };
+    let path = sources.path(span.file);
+    // What `-g` says has no lines.
+    if path == Path::new("command line") {
+        return format!("{message} in command line");
     }
+    format!("{message} in {}:{}", path.display(), sources.place(span).line)
 }
 
 /// One diagnostic as JSON: code, severity, message, help, and the labels with their places.
