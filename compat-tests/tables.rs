@@ -1,5 +1,7 @@
 //! The tables of both dialects against upstream's lists, and their claims against the fixtures.
 
+mod nginx;
+
 use std::collections::BTreeSet;
 use std::fs;
 

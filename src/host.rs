@@ -52,7 +52,13 @@ impl Host for ThisHost {
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
-        glob::glob(pattern).map(|paths| paths.flatten().collect()).unwrap_or_default()
+        // As glob(3): `*` finds no hidden files.
+        let options = glob::MatchOptions {
+            require_literal_leading_dot: true,
+            require_literal_separator: true,
+            ..glob::MatchOptions::default()
+        };
+        glob::glob_with(pattern, options).map(|paths| paths.flatten().collect()).unwrap_or_default()
     }
 
     fn interface_exists(&self, name: &str) -> bool {

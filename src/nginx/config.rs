@@ -3,11 +3,13 @@
 //! Setters of the [`directives`](super::directives) fill it in; [`inherit`](super::inherit) checks
 //! each `stream {}` as a whole when it ends, and [`lower`](super::lower) makes the Plan of it.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::Endpoint;
+use super::variable;
 use crate::plan::process::ErrorLog;
 use crate::plan::stream::Address;
 use crate::plan::track::RunAs;
@@ -32,7 +34,11 @@ pub struct NginxConfig {
     /// There is an error: nothing can run with it.
     pub refused: bool,
     /// `log_format`, by name.
-    pub log_formats: Vec<bstr::BString>,
+    pub log_formats: HashSet<bstr::BString>,
+    /// Variables, in the order in which they are first used.
+    pub variables_used: Vec<variable::Use>,
+    /// By `map`, `geo`, `split_clients`, `set`.
+    pub variables_defined: HashSet<String>,
     /// Which block a setter stores into.
     pub(super) scope: Scope,
     /// The `;` or `{` of the directive that is being read.
@@ -65,9 +71,9 @@ pub struct Main {
     pub worker_rlimit_nofile: Option<u64>,
     pub error_logs: Vec<ErrorLog>,
     /// `load_module`, by file name.
-    pub modules: Vec<String>,
+    pub modules: HashSet<String>,
     /// `thread_pool`, by name.
-    pub thread_pools: Vec<bstr::BString>,
+    pub thread_pools: HashSet<bstr::BString>,
     /// A block has begun, so `load_module` comes too late.
     pub blocks_begun: bool,
 }
@@ -84,6 +90,10 @@ pub struct Stream {
     pub settings: Settings,
     pub servers: Vec<Server>,
     pub upstreams: Vec<Upstream>,
+    /// Index of an upstream by its name in lower case.
+    pub upstream_names: HashMap<String, usize>,
+    /// `proxy_pass HOST:PORT`, by host in lower case: no upstream may have such a name.
+    pub passed_hosts: HashMap<String, (String, Span)>,
 }
 
 /// What `stream {}` and `server {}` both may set, and a server inherits.

@@ -2,7 +2,8 @@
 //! that one warning can say what isn't served.
 
 use super::config::{ForeignServer, NginxConfig};
-use super::walk::Walk;
+use super::directives;
+use super::walk::{Walk, not_allowed, unknown};
 use crate::text::{Diagnostic, Diagnostics, Node};
 
 /// Directives of nginx's http modules that people misplace; nginx says of them "not allowed here".
@@ -225,7 +226,36 @@ impl Walk<'_> {
             }
             self.config.foreign.push(ForeignServer { block, names: words("server_name"), listens });
         }
-        self.skip(nodes);
+        if block == "http" {
+            self.http(nodes);
+        } else {
+            self.skip(nodes);
+        }
+    }
+
+    /// Only what is certain: names that belong into other blocks, and what can't be a name at all.
+    /// Modules that Evenkeel doesn't know may have any other name.
+    fn http(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            let terminator = self.visit();
+            let name = node.name.lossy();
+            let body = node.body.as_deref().unwrap_or_default();
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let only_elsewhere = directives::all()
+                .filter(|row| row.name == name)
+                .all(|row| matches!(row.contexts, ["main" | "events"]) && row.name != "error_log");
+            let known = directives::all().any(|row| row.name == name);
+            if !name.chars().all(is_name) {
+                self.report(unknown(&name, None).at(node.name.span), node, terminator);
+            } else if known && only_elsewhere {
+                self.report(not_allowed(&name).at(node.name.span), node, terminator);
+            }
+            match &*name {
+                "server" | "location" => self.http(body),
+                "map" | "geo" | "types" | "split_clients" => self.lines(body),
+                _ => self.skip(body),
+            }
+        }
     }
 }
 

@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use super::address::Endpoint;
-use super::config::{self, Settings, Stream, Upstream};
+use super::config::{self, Settings, Stream};
 use super::directives::slot::UNSUPPORTED;
 use super::parse::same_line;
+use super::variable;
 use super::walk::Walk;
 use crate::plan::stream::Address;
 use crate::text::{Diagnostic, Diagnostics};
@@ -29,10 +30,8 @@ pub(super) fn check(walk: &mut Walk<'_>) {
             out.push(diagnostic.at(upstream.open).help(help));
         }
     }
-    let names: HashSet<String> =
-        stream.upstreams.iter().map(|upstream| upstream.name.to_ascii_lowercase()).collect();
     for pass in stream.servers.iter_mut().filter_map(|server| server.pass.as_mut()) {
-        if names.contains(&pass.text.to_ascii_lowercase()) {
+        if stream.upstream_names.contains_key(&pass.text.to_ascii_lowercase()) {
             continue;
         }
         let Ok(endpoint) = Endpoint::peer(&pass.text) else { continue };
@@ -57,6 +56,13 @@ pub(super) fn check(walk: &mut Walk<'_>) {
         }
     }
     overlaps(stream, &mut out);
+    let defined = &walk.config.variables_defined;
+    let unknown =
+        |used: &&variable::Use| !variable::is_built_in(&used.name) && !defined.contains(&used.name);
+    if let Some(used) = walk.config.variables_used.iter().find(unknown) {
+        let message = format!("unknown \"{}\" variable", used.name);
+        out.push(Diagnostic::error("nginx/unknown-variable", message).at(used.span));
+    }
     for diagnostic in out {
         walk.push(diagnostic);
     }
@@ -93,9 +99,8 @@ fn overlaps(stream: &Stream, out: &mut Diagnostics) {
 
 impl Stream {
     /// The upstream block that a `proxy_pass` means; names don't mind case.
-    pub(super) fn upstream_named(&self, name: &str) -> Option<(usize, &Upstream)> {
-        let named = |(_, upstream): &(usize, &Upstream)| upstream.name.eq_ignore_ascii_case(name);
-        self.upstreams.iter().enumerate().find(named)
+    pub(super) fn upstream_named(&self, name: &str) -> Option<usize> {
+        self.upstream_names.get(&name.to_ascii_lowercase()).copied()
     }
 }
 

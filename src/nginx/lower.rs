@@ -34,7 +34,7 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         lower_stream(stream, &mut plan);
     }
     let (connections, sockets) = (plan.process.worker_connections, plan.listeners.len());
-    if connections < sockets || connections == 0 {
+    if connections <= sockets {
         let message = format!(
             "{connections} worker_connections are not enough for {sockets} listening sockets"
         );
@@ -74,7 +74,7 @@ fn lower_stream(stream: &Stream, plan: &mut StreamPlan) {
     for server in &stream.servers {
         let Some(pass) = &server.pass else { continue };
         let upstream = match stream.upstream_named(&pass.text) {
-            Some((index, _)) => UpstreamId(index),
+            Some(index) => UpstreamId(index),
             None => *implicit.entry(pass.text.to_ascii_lowercase()).or_insert_with(|| {
                 plan.upstreams.push(implicit_upstream(pass));
                 UpstreamId(plan.upstreams.len() - 1)

@@ -14,6 +14,7 @@ mod inherit;
 mod lower;
 mod parse;
 mod token;
+pub mod variable;
 mod walk;
 
 use std::path::{Path, PathBuf};

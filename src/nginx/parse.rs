@@ -296,7 +296,9 @@ fn open_failed(path: &Path, error: &std::io::Error) -> String {
 /// Where nginx says a directive's problem is: in the line of its `;` or `{`. As long as the word
 /// itself stands in that line, the word is the better place to point at.
 pub(super) fn same_line(sources: &SourceMap, word: Span, terminator: Span) -> Span {
-    let in_line =
-        word.file == terminator.file && sources.place(word).line == sources.place(terminator).line;
-    if in_line { word } else { terminator }
+    let between = sources.file(word.file).filter(|_| word.file == terminator.file);
+    let between = between
+        .and_then(|file| file.bytes.get(word.start as usize..terminator.start as usize))
+        .unwrap_or_default();
+    if between.contains(&b'\n') { terminator } else { word }
 }

@@ -8,12 +8,15 @@ use std::collections::{HashMap, HashSet};
 use super::config::{self, NginxConfig, Question, Scope, Server, Upstream};
 use super::directives::slot::UNSUPPORTED;
 use super::parse::{Parsed, same_line};
-use super::{directives, foreign, inherit};
+use super::{directives, foreign, inherit, variable};
 use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Body, Directive, Repeat, Support};
 use crate::host::Host;
 use crate::plan::stream::Address;
-use crate::text::{Diagnostic, Diagnostics, Node, SourceMap, Span};
+use crate::text::{Diagnostic, Diagnostics, Node, Severity, SourceMap, Span};
+
+/// More errors than this are not reported: it isn't nginx's config then.
+const MOST_ERRORS: usize = 200;
 
 pub(super) struct Walk<'a> {
     pub(super) config: &'a mut NginxConfig,
@@ -68,9 +71,17 @@ impl<'a> Walk<'a> {
     fn block(&mut self, nodes: &[Node], context: &'static str) {
         let mut seen = HashSet::new();
         for node in nodes {
+            if self.out.0.len() > MOST_ERRORS && self.errors() > MOST_ERRORS {
+                self.truncated = true;
+                return;
+            }
             self.directive(node, context, &mut seen);
         }
         self.lexical_problems();
+    }
+
+    fn errors(&self) -> usize {
+        self.out.iter().filter(|diagnostic| diagnostic.severity >= Severity::Error).count()
     }
 
     /// Those that nginx would have come across by now.
@@ -94,6 +105,20 @@ impl<'a> Walk<'a> {
         for node in nodes {
             self.visit();
             self.skip(node.body.as_deref().unwrap_or_default());
+        }
+        self.lexical_problems();
+    }
+
+    /// Past a body of free lines, in which no block may stand.
+    pub(super) fn lines(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            let terminator = self.visit();
+            if let Some(body) = &node.body {
+                let unexpected = Diagnostic::error("nginx/unexpected", "unexpected \"{\"");
+                let help = "put a pattern with braces in quotes";
+                self.out.push(unexpected.at(terminator).help(help));
+                self.skip(body);
+            }
         }
         self.lexical_problems();
     }
@@ -133,7 +158,7 @@ impl<'a> Walk<'a> {
                         let innermost = (row.contexts[0], inner);
                         self.enter(innermost, node, nodes, terminator);
                     }
-                    (_, Some(nodes)) => self.skip(nodes),
+                    (_, Some(nodes)) => self.lines(nodes),
                     (_, None) => {}
                 }
             }
@@ -149,6 +174,13 @@ impl<'a> Walk<'a> {
         self.config.terminator = terminator;
         let mut found = Diagnostics::default();
         (row.set)(self.config, node, &mut found);
+        match variable::mentions(node) {
+            Ok(mentions) => {
+                self.config.variables_used.extend(mentions.used);
+                self.config.variables_defined.extend(mentions.defined);
+            }
+            Err(complaint) => found.push(complaint),
+        }
         let mut answers = Diagnostics::default();
         for question in std::mem::take(&mut self.config.questions) {
             self.answer(question, &mut answers);
@@ -159,7 +191,7 @@ impl<'a> Walk<'a> {
         let is_block = matches!(row.body, Body::Block(_));
         if let (Support::Ignored(why), false) = (row.support, is_block) {
             let message = format!("\"{}\" has no effect", row.name);
-            let note = Diagnostic::new(crate::text::Severity::Note, "nginx/ignored", message);
+            let note = Diagnostic::new(Severity::Note, "nginx/ignored", message);
             self.out.push(note.at(node.name.span).help(why));
         }
     }
@@ -298,12 +330,14 @@ fn shape(row: &Directive<NginxConfig>, node: &Node) -> Option<Diagnostic> {
     Some(Diagnostic::error("nginx/shape", message))
 }
 
-fn not_allowed(name: &str) -> Diagnostic {
+pub(super) fn not_allowed(name: &str) -> Diagnostic {
     let message = format!("\"{name}\" directive is not allowed here");
     Diagnostic::error("nginx/misplaced", message)
 }
 
-fn unknown(name: &str, near: Option<&str>) -> Diagnostic {
+pub(super) fn unknown(name: &str, near: Option<&str>) -> Diagnostic {
+    // nginx ends it there, too.
+    let name = name.split('\0').next().unwrap_or_default();
     let message = format!("unknown directive \"{name}\"");
     let diagnostic = Diagnostic::error("nginx/unknown-directive", message);
     match near {

@@ -48,8 +48,8 @@ fn target(config: &NginxConfig, word: &Word, out: &mut Diagnostics) -> Option<Lo
         return Some(LogTarget::Stderr);
     }
     if let Some(size) = text.strip_prefix("memory:") {
-        // nginx takes nothing below a few pages.
-        if slot::bytes(size).is_none_or(|size| size < 8192) {
+        // nginx finds 1k too small.
+        if slot::bytes(size).is_none_or(|size| size < 2048) {
             let message = format!("invalid buffer size \"{size}\"");
             out.push(Diagnostic::error("nginx/invalid-value", message).at(word.span));
         } else {

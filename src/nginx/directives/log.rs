@@ -35,12 +35,11 @@ pub(super) static ROWS: &[Row] = &[
 
 fn log_format(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let name = slot::first(node);
-    if config.log_formats.contains(&name.text) {
+    if !config.log_formats.insert(name.text.clone()) {
         let message = format!("duplicate \"log_format\" name \"{}\"", name.lossy());
         out.push(Diagnostic::error("nginx/duplicate", message).at(name.span));
         return;
     }
-    config.log_formats.push(name.text.clone());
     slot::lose(&node.name, NO_LOG, out);
 }
 

@@ -226,10 +226,8 @@ fn thread_pool(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     if !has_threads {
         let message = "\"thread_pool\" must have \"threads\" parameter";
         out.push(Diagnostic::error("nginx/invalid-value", message).at(name.span));
-    } else if config.main.thread_pools.contains(&name.text) {
+    } else if !config.main.thread_pools.insert(name.text.clone()) {
         let message = format!("duplicate thread pool \"{}\"", name.lossy());
         out.push(Diagnostic::error("nginx/duplicate", message).at(name.span));
-    } else {
-        config.main.thread_pools.push(name.text.clone());
     }
 }

@@ -22,10 +22,10 @@ pub(super) fn load(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics)
         let message = format!("module \"{module}\" is already loaded");
         out.push(Diagnostic::error("nginx/duplicate", message).at(word.span));
     } else if BUILT_IN.contains(&module.as_str()) {
-        config.main.modules.push(module);
+        config.main.modules.insert(module);
     } else if module.starts_with("ngx_http_") || module.starts_with("ngx_mail_") {
         slot::lose(word, "neither http {} nor mail {} is served", out);
-        config.main.modules.push(module);
+        config.main.modules.insert(module);
     } else {
         slot::refuse(word, "only modules that Evenkeel has built in can be used", out);
     }

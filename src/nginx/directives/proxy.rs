@@ -6,7 +6,7 @@ use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
 use crate::nginx::address::Endpoint;
 use crate::nginx::config::Pass;
-use crate::text::{Diagnostic, Diagnostics, Node};
+use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const NO_RATES: &str = "rates aren't limited yet";
 const NO_UDP: Support = Support::Ignored("it counts datagrams, and listen … udp is refused");
@@ -35,9 +35,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         default: Some("16k"),
-        ..row("proxy_buffer_size", BOTH, ONE, "SIZE", "Read at once.", |c, n, out| {
-            slot::size(&mut c.settings().buffer_size, n, out)
-        })
+        ..row("proxy_buffer_size", BOTH, ONE, "SIZE", "Read at once.", buffer_size)
     },
     Directive {
         repeat: Repeat::Replaces,
@@ -173,8 +171,14 @@ fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
         return slot::refuse(word, "variables aren't evaluated yet", out);
     }
     match Endpoint::peer(&text) {
-        Ok(_) => {
-            server.pass = Some(Pass { text, addresses: Vec::new(), span: word.span, terminator })
+        Ok(endpoint) => {
+            if names_upstream(config, &endpoint, word, out) {
+                return;
+            }
+            let pass = Pass { text, addresses: Vec::new(), span: word.span, terminator };
+            if let Some(server) = config.server() {
+                server.pass = Some(pass);
+            }
         }
         Err(what) => {
             let message = format!("{what} in upstream \"{text}\"");
@@ -187,13 +191,48 @@ fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     }
 }
 
+/// An upstream's name may not be followed by a port; complains if it is.
+fn names_upstream(
+    config: &mut NginxConfig,
+    endpoint: &Endpoint,
+    word: &Word,
+    out: &mut Diagnostics,
+) -> bool {
+    let (host, ports) = match endpoint {
+        Endpoint::Name { name, ports: Some(ports) } => (name.clone(), ports),
+        Endpoint::Ip { address, ports: Some(ports) } => (address.to_string(), ports),
+        _ => return false,
+    };
+    let key = host.to_ascii_lowercase();
+    let (stream, port) = (config.stream(), ports.start().to_string());
+    let Some(upstream) = stream.upstream_names.get(&key).map(|at| &stream.upstreams[*at]) else {
+        stream.passed_hosts.entry(key).or_insert((port, word.span));
+        return false;
+    };
+    let message = format!("upstream \"{host}\" may not have port {port}");
+    let diagnostic = Diagnostic::error("nginx/bad-address", message);
+    out.push(diagnostic.at(word.span).label(upstream.span, "this is the upstream"));
+    true
+}
+
 fn old(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let message = format!(
         "the \"{}\" directive is deprecated, use the \"proxy_buffer_size\" directive instead",
         node.name.lossy()
     );
     out.push(Diagnostic::warning("nginx/deprecated", message).at(node.name.span));
-    slot::size(&mut config.settings().buffer_size, node, out);
+    buffer_size(config, node, out);
+}
+
+/// The old names set the same thing, so that two different names may be a duplicate, too.
+fn buffer_size(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let slot = &mut config.settings().buffer_size;
+    if slot.is_some() {
+        let message = format!("\"{}\" directive is duplicate", node.name.lossy());
+        out.push(Diagnostic::error("nginx/duplicate", message).at(node.name.span));
+        return;
+    }
+    slot::size(slot, node, out);
 }
 
 fn bind(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {

@@ -101,11 +101,17 @@ fn upstream(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let name = word.lossy().into_owned();
     let open = config.terminator;
     let stream = config.stream();
-    if let Some(first) = stream.upstreams.iter().find(|upstream| upstream.name == name) {
-        let diagnostic =
-            Diagnostic::error("nginx/duplicate", format!("duplicate upstream \"{name}\""));
-        out.push(diagnostic.at(word.span).label(first.span, "the first one"));
+    let key = name.to_ascii_lowercase();
+    if let Some(first) = stream.upstream_names.get(&key).map(|at| stream.upstreams[*at].span) {
+        let message = format!("duplicate upstream \"{name}\"");
+        let diagnostic = Diagnostic::error("nginx/duplicate", message);
+        out.push(diagnostic.at(word.span).label(first, "the first one"));
+    } else if let Some((port, pass)) = stream.passed_hosts.get(&key) {
+        let message = format!("upstream \"{name}\" may not have port {port}");
+        let diagnostic = Diagnostic::error("nginx/bad-address", message);
+        out.push(diagnostic.at(*pass).label(word.span, "this is the upstream"));
     }
+    stream.upstream_names.entry(key).or_insert(stream.upstreams.len());
     stream.upstreams.push(Upstream {
         name,
         open,

@@ -1,0 +1,189 @@
+//! Variables in arguments: which a text uses, whether nginx has them. Their values are the business
+//! of a later layer.
+
+use crate::text::{Diagnostic, Node, Span, Word};
+
+/// Directives whose arguments are looked through for variables.
+const USERS: [&str; 20] = [
+    "proxy_pass",
+    "pass",
+    "return",
+    "map",
+    "split_clients",
+    "hash",
+    "limit_conn_zone",
+    "log_format",
+    "set",
+    "access_log",
+    "proxy_bind",
+    "proxy_ssl_name",
+    "proxy_ssl_certificate",
+    "proxy_ssl_certificate_key",
+    "proxy_upload_rate",
+    "proxy_download_rate",
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "geo",
+    "proxy_ssl_alpn",
+];
+
+/// nginx's own, from `fixtures/upstream/nginx-stream-variables.txt`; `compat-tests/tables` holds
+/// them against each other. A name that ends in `_` is a prefix.
+pub const BUILT_IN: [&str; 76] = [
+    "binary_remote_addr",
+    "bytes_received",
+    "bytes_sent",
+    "connection",
+    "geoip_area_code",
+    "geoip_city",
+    "geoip_city_continent_code",
+    "geoip_city_country_code",
+    "geoip_city_country_code3",
+    "geoip_city_country_name",
+    "geoip_country_code",
+    "geoip_country_code3",
+    "geoip_country_name",
+    "geoip_dma_code",
+    "geoip_latitude",
+    "geoip_longitude",
+    "geoip_org",
+    "geoip_postal_code",
+    "geoip_region",
+    "geoip_region_name",
+    "hostname",
+    "limit_conn_status",
+    "msec",
+    "nginx_version",
+    "pid",
+    "protocol",
+    "proxy_protocol_addr",
+    "proxy_protocol_port",
+    "proxy_protocol_server_addr",
+    "proxy_protocol_server_port",
+    "proxy_protocol_tlv_",
+    "realip_remote_addr",
+    "realip_remote_port",
+    "remote_addr",
+    "remote_port",
+    "server_addr",
+    "server_name",
+    "server_port",
+    "session_time",
+    "ssl_alpn_protocol",
+    "ssl_cipher",
+    "ssl_ciphers",
+    "ssl_client_cert",
+    "ssl_client_escaped_cert",
+    "ssl_client_fingerprint",
+    "ssl_client_i_dn",
+    "ssl_client_raw_cert",
+    "ssl_client_s_dn",
+    "ssl_client_serial",
+    "ssl_client_sigalg",
+    "ssl_client_v_end",
+    "ssl_client_v_remain",
+    "ssl_client_v_start",
+    "ssl_client_verify",
+    "ssl_curve",
+    "ssl_curves",
+    "ssl_ech_outer_server_name",
+    "ssl_ech_status",
+    "ssl_preread_alpn_protocols",
+    "ssl_preread_protocol",
+    "ssl_preread_server_name",
+    "ssl_protocol",
+    "ssl_server_name",
+    "ssl_session_id",
+    "ssl_session_reused",
+    "ssl_sigalg",
+    "ssl_sigalgs",
+    "status",
+    "time_iso8601",
+    "time_local",
+    "upstream_addr",
+    "upstream_bytes_received",
+    "upstream_bytes_sent",
+    "upstream_connect_time",
+    "upstream_first_byte_time",
+    "upstream_session_time",
+];
+
+/// A variable that is used, and where.
+#[derive(Clone, Debug)]
+pub struct Use {
+    pub name: String,
+    pub span: Span,
+}
+
+/// What a directive uses and what it defines.
+#[derive(Debug, Default)]
+pub(super) struct Mentions {
+    pub(super) used: Vec<Use>,
+    pub(super) defined: Option<String>,
+}
+
+/// Looks through a directive's arguments. An error is nginx's complaint about a malformed one.
+pub(super) fn mentions(node: &Node) -> Result<Mentions, Diagnostic> {
+    let name = node.name.lossy();
+    let mut mentions = Mentions::default();
+    if !USERS.contains(&&*name) {
+        return Ok(mentions);
+    }
+    let definition = match &*name {
+        "map" | "split_clients" | "geo" => node.args.last(),
+        "set" => node.args.first(),
+        _ => None,
+    };
+    mentions.defined =
+        definition.and_then(|word| Some(word.as_str()?.strip_prefix('$')?.to_lowercase()));
+    // The arguments of a format belong together, its name doesn't.
+    let skipped = usize::from(matches!(&*name, "log_format" | "access_log"));
+    let in_body = node.body.iter().flatten().filter(|_| &*name == "map");
+    let values = in_body.filter_map(|line| line.args.first());
+    for word in node.args.iter().skip(skipped).chain(values) {
+        let is_definition = definition.is_some_and(|d| d.span.same_place(word.span));
+        if !is_definition {
+            collect(word, &mut mentions.used)?;
+        }
+    }
+    Ok(mentions)
+}
+
+fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
+    let malformed =
+        |message: String| Diagnostic::error("nginx/invalid-variable", message).at(word.span);
+    let name_length = |text: &[u8]| {
+        text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
+    };
+    let mut rest = word.text.as_slice();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
+        rest = &rest[at + 1..];
+        let braced = rest.first() == Some(&b'{');
+        if braced {
+            rest = &rest[1..];
+        }
+        let length = name_length(rest);
+        let name = String::from_utf8_lossy(&rest[..length]).to_lowercase();
+        rest = &rest[length..];
+        if braced && rest.first() != Some(&b'}') {
+            let message = format!("the closing bracket in \"{name}\" variable is missing");
+            return Err(malformed(message));
+        }
+        if name.is_empty() {
+            return Err(malformed("invalid variable name".to_owned()));
+        }
+        let capture = !braced && name.starts_with(|c: char| c.is_ascii_digit());
+        if !capture {
+            used.push(Use { name, span: word.span });
+        }
+    }
+    Ok(())
+}
+
+/// Has nginx a variable of this name without anyone defining it?
+pub(super) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|built_in| {
+        *built_in == name
+            || (built_in.ends_with('_') && name.starts_with(built_in) && name != *built_in)
+    })
+}
