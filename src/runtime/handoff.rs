@@ -47,6 +47,8 @@ pub enum Report {
     Failed { message: String },
     /// The role itself got SIGHUP (somebody used its pid): please reload.
     WantReload,
+    /// The role is about to hold these too.
+    Claiming(Vec<Held>),
     /// All virtual addresses that the role holds now, each with its interface: what has to be
     /// removed should it die.
     Holding(Vec<Held>),

@@ -276,6 +276,7 @@ impl Supervisor {
                 }
             }
             Report::WantReload => self.reload(events),
+            Report::Claiming(more) => role.held.extend(more),
             Report::Holding(held) => role.held = held,
         }
     }

@@ -1,6 +1,6 @@
 //! The network as the vrrp role sees it: interfaces, sockets on them, virtual addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::task::{Context, Poll};
@@ -48,7 +48,7 @@ pub(super) struct Network {
     addresses: Vec<Address>,
     wires: BTreeMap<(String, Ipv4Addr), Wire>,
     /// Every address of every router: never taken for an interface's own.
-    virtual_addresses: Vec<IpAddr>,
+    virtual_addresses: HashSet<IpAddr>,
     held: Vec<Held>,
 }
 
@@ -72,7 +72,7 @@ impl Network {
             links: BTreeMap::new(),
             addresses: Vec::new(),
             wires: BTreeMap::new(),
-            virtual_addresses: Vec::new(),
+            virtual_addresses: HashSet::new(),
             held: Vec::new(),
         };
         network.look()?;
@@ -259,7 +259,8 @@ impl Network {
         Incident::AddressLost { interface: held.interface, address: held.address }
     }
 
-    fn is_on(&self, held: &Held) -> bool {
+    /// Is the address on its interface, as far as the kernel has told?
+    pub(super) fn is_on(&self, held: &Held) -> bool {
         let Some(link) = self.links.get(&held.interface) else { return false };
         self.addresses.iter().any(|it| (it.index, it.address) == (link.index, held.address.address))
     }
@@ -299,15 +300,13 @@ impl Network {
         &self.held
     }
 
-    /// Counts addresses as held; to be called (and reported) before they are added, so that
-    /// whoever cleans up behind us knows of them.
-    pub(super) fn claim(&mut self, interface: &str, addresses: &[VirtualAddress]) {
-        for address in addresses {
-            let held = hold(interface, address);
-            if !self.held.contains(&held) {
-                self.held.push(held);
-            }
-        }
+    /// Counts addresses as held, and returns those that weren't; to be called (and reported)
+    /// before they are added, so that whoever cleans up behind us knows of them.
+    pub(super) fn claim(&mut self, interface: &str, addresses: &[VirtualAddress]) -> Vec<Held> {
+        let wanted = addresses.iter().map(|address| hold(interface, address));
+        let new: Vec<Held> = wanted.filter(|it| !self.held.contains(it)).collect();
+        self.held.extend_from_slice(&new);
+        new
     }
 
     pub(super) fn add(&mut self, interface: &str, address: &VirtualAddress) -> io::Result<()> {

@@ -21,6 +21,8 @@ use crate::vrrp::machine::{Action, Event, LogLevel, Received, State};
 
 /// A timer later than this lets waiting packets be heard first.
 const LATE: Duration = Duration::from_millis(20);
+/// What is no longer held is reported within this time.
+const REPORT_SOON: Duration = Duration::from_millis(50);
 /// After this time a report that the supervisor didn't take is tried again.
 const REPORT_AGAIN: Duration = Duration::from_millis(200);
 /// keepalived looks at nothing shorter (the header without addresses and authentication).
@@ -84,8 +86,9 @@ impl Role {
             role.network.claim(&it.interface, std::slice::from_ref(&it.address));
         }
         for router in plan.routers {
-            let first = inherits(&held, &router);
-            role.begin(now, router, if first { Event::Resume } else { Event::Start });
+            let still_there: Vec<&Held> = held.iter().filter(|it| role.network.is_on(it)).collect();
+            let first = if inherits(&still_there, &router) { Event::Resume } else { Event::Start };
+            role.begin(now, router, first);
         }
         role.disown(now, &held);
         role.report(&Report::Ready);
@@ -396,7 +399,7 @@ impl Role {
                         let what = format!("removing {}", address.address);
                         self.complain(now, at, &what, removed);
                     }
-                    self.report_held();
+                    self.report_soon();
                 }
                 Action::Announce(address) => {
                     let on = address.interface.as_deref().unwrap_or(interface);
@@ -421,8 +424,10 @@ impl Role {
     }
 
     fn add(&mut self, now: Instant, at: usize, interface: &str, addresses: &[VirtualAddress]) {
-        self.network.claim(interface, addresses);
-        self.report_held();
+        let claimed = self.network.claim(interface, addresses);
+        if !claimed.is_empty() && self.control.report(&Report::Claiming(claimed)).is_err() {
+            self.report_soon();
+        }
         for address in addresses {
             let added = self.network.add(interface, address);
             self.complain(now, at, &format!("adding {}", address.address), added);
@@ -445,6 +450,12 @@ impl Role {
         }
     }
 
+    /// That something is no longer held has time: taking it off once more does no harm. So what
+    /// many routers let go is one report.
+    fn report_soon(&mut self) {
+        self.report_at.get_or_insert(Instant::now() + REPORT_SOON);
+    }
+
     fn report_held(&mut self) {
         let report = Report::Holding(self.network.held().to_vec());
         self.report_at = match self.control.report(&report) {
@@ -463,8 +474,9 @@ impl Role {
     }
 }
 
-/// Was the predecessor active for this router?
-fn inherits(held: &[Held], router: &VirtualRouter) -> bool {
+/// Was the predecessor active for this router? It takes addresses off before it says so: what
+/// counts is what is there.
+fn inherits(held: &[&Held], router: &VirtualRouter) -> bool {
     let all = |address: &VirtualAddress| {
         held.iter().any(|it| it.address == *address && belongs(router, it))
     };
