@@ -462,6 +462,45 @@ fn a_reload_flaps_nothing() {
     assert!(!host.holds(VIP) && !host.holds(other));
 }
 
+/// Addresses that somebody takes off, virtual and own, and a link that goes: both makers pass
+/// through the same states, and hold the addresses again in the end.
+#[test]
+fn what_others_do_to_the_interface_is_answered_alike() {
+    let states = |maker| -> Vec<String> {
+        let bed = Bed::new(1);
+        let host = &bed.hosts[0];
+        let daemon = Daemon::start(&bed, host, maker, &config("MASTER", 100, ""));
+        let master =
+            || wait_until("master", PATIENCE, || host.holds(VIP) && host.holds(SECOND_VIP));
+        master();
+        host.ip(&format!("addr del {SECOND_VIP}/32 dev eth0"));
+        wait_until("stepped back", PATIENCE, || !host.holds(VIP));
+        master();
+        // The primary address takes its secondaries along.
+        host.ip("addr del 192.168.80.122/24 dev eth0");
+        wait_until("fault", PATIENCE, || !host.holds(VIP) && !host.holds(SECOND_VIP));
+        stays("no address without a source", Duration::from_secs(2), || !host.holds(VIP));
+        host.ip("addr add 192.168.80.122/24 dev eth0");
+        master();
+        host.ip("link set eth0 down");
+        wait_until("fault", PATIENCE, || !host.holds(VIP) && !host.holds(SECOND_VIP));
+        host.ip("link set eth0 up");
+        master();
+        let log = daemon.log();
+        assert!(is_clean(daemon.stop()));
+        log.lines()
+            .filter_map(|line| Some(line.split_once("(VI_1) Entering ")?.1.to_owned()))
+            .collect()
+    };
+    let (real, ours) = std::thread::scope(|scope| {
+        let real = scope.spawn(|| states(Debian));
+        let ours = scope.spawn(|| states(Evenkeel));
+        (real.join().unwrap(), ours.join().unwrap())
+    });
+    eprintln!("real {real:?}\nours {ours:?}");
+    assert_eq!(ours, real);
+}
+
 /// Thousands of packets that make no sense cost log lines, and not many of them.
 #[test]
 fn a_flood_of_bad_packets_changes_nothing() {
