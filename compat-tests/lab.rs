@@ -93,6 +93,9 @@ fn a_dead_vrrp_process_is_replaced() {
     assert_passed(&report);
     let text = &scenario(&report, "vrrp process killed")["timeline"][0]["text"];
     assert_eq!(text, "lb1: kill -9 of 1 keepalived child process");
+    // Its successor goes on where it was: the address stays, the other node notices nothing.
+    let killed = scenario(&report, "vrrp process killed");
+    assert_eq!(order_of(killed), [""; 0], "{killed:#}");
 }
 
 #[test]

@@ -193,3 +193,45 @@ pub(super) fn chosen(scenarios: &[Scenario], asked: &[String]) -> Vec<Scenario> 
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str]) -> Vec<String> {
+        let scenarios: Vec<Scenario> = all().map(Scenario::from).collect();
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        chosen(&scenarios, &asked).into_iter().map(|scenario| scenario.name).collect()
+    }
+
+    #[test]
+    fn what_is_broken_on_request_is_healed() {
+        assert_eq!(names(&["vrrp filtered"]), ["start", "vrrp filtered", "filter removed"]);
+        assert_eq!(names(&["start"]), ["start"]);
+        assert!(names(&[]).contains(&"proxy killed".to_owned()));
+        assert!(!names(&[]).contains(&"vrrp filtered".to_owned()));
+    }
+
+    #[test]
+    fn what_heals_stands_behind_what_breaks() {
+        let at = |name: &str| all().position(|known| known.name == name).unwrap();
+        for known in all() {
+            if let Some(heals) = known.healed_by {
+                assert!(at(heals) > at(known.name), "{}", known.name);
+            }
+        }
+    }
+
+    #[test]
+    fn holders_fit() {
+        let (before, home) = (Some(0), Some(1));
+        assert!(fits(Holder::One, &[2], before, home));
+        assert!(!fits(Holder::One, &[0, 1], before, home));
+        assert!(fits(Holder::Same, &[0], before, home) && !fits(Holder::Same, &[1], before, home));
+        assert!(
+            fits(Holder::Other, &[1], before, home) && !fits(Holder::Other, &[0], before, home)
+        );
+        assert!(fits(Holder::Home, &[1], before, home) && !fits(Holder::Home, &[0], before, home));
+        assert!(fits(Holder::All, &[0, 1], before, home) && !fits(Holder::All, &[], before, home));
+    }
+}

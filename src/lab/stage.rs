@@ -39,7 +39,7 @@ pub(super) struct Play {
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// Events are told this late, so that those of several hosts come in order.
-const HOLD_BACK: Duration = Duration::from_millis(150);
+const HOLD_BACK: Duration = Duration::from_millis(300);
 
 /// How often the stage looks up when nothing happens.
 const TICK: Duration = Duration::from_millis(20);
@@ -260,7 +260,11 @@ impl Stage {
     /// its own time.
     fn tell(&mut self, until: Instant) {
         let Some(from) = self.now.from else { return };
-        self.now.pending.sort_by_key(|(at, _)| *at);
+        // Cause before effect within the hundredth of a second that people are shown.
+        self.now.pending.sort_by_key(|(at, event)| {
+            let hundredth = at.saturating_duration_since(from).as_millis() / 10;
+            (hundredth, !matches!(event, Event::Did { .. }), *at)
+        });
         let ripe = self.now.pending.partition_point(|(at, _)| *at <= until);
         for (at, event) in self.now.pending.drain(..ripe) {
             let since = at.saturating_duration_since(from);
