@@ -122,6 +122,10 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
+    pub(super) fn of(child: Child) -> Daemon {
+        Daemon { child }
+    }
+
     pub(super) fn pid(&self) -> i32 {
         self.child.id() as i32
     }

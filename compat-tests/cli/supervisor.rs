@@ -405,3 +405,30 @@ fn as_pid_1_it_reaps_orphans() {
         zombies()
     );
 }
+
+#[test]
+fn a_log_that_hangs_makes_no_advert_late() {
+    let cell = Cell::new();
+    let conf = cell.write("keepalived.conf", KEEPALIVED_CONF);
+    let log = cell.path("pipe");
+    nix::unistd::mkfifo(log.as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Opened for reading and never read, and small: one page.
+    let mut open = std::fs::OpenOptions::new();
+    let pipe = open.read(true).write(true).open(&log).unwrap();
+    nix::fcntl::fcntl(&pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let mut command = cell.ours("keepalived");
+    let line = ["-n", "-l", "-D", "-G", "-f", &conf];
+    command.args(line).stdout(std::process::Stdio::null()).stderr(pipe.try_clone().unwrap());
+    let mut daemon = Daemon::of(command.spawn().unwrap());
+    assert!(wait_for(|| holds("192.0.2.100")));
+    // Each reload of a config with an unknown keyword writes lines until nothing fits any more.
+    let junk = format!("{KEEPALIVED_CONF}{}", "nonsense\n".repeat(300));
+    cell.write("keepalived.conf", &junk);
+    let child = pid_in("/run/vrrp.pid");
+    daemon.signal(Signal::SIGHUP);
+    std::thread::sleep(Duration::from_millis(500));
+    // Both still hear what they are told.
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ends(), 0);
+    assert!(!alive(child) && !holds("192.0.2.100"));
+}

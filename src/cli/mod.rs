@@ -65,8 +65,14 @@ fn run_role(role: &OsStr) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match kind {
-        RoleKind::Vrrp => vrrp::run(control),
+    let code = match kind {
+        RoleKind::Vrrp => {
+            // A log that hangs must not make an advert late.
+            log::detach();
+            vrrp::run(control)
+        }
         RoleKind::Stream => stream::run(control),
-    }
+    };
+    log::flush();
+    code
 }

@@ -36,7 +36,7 @@ pub struct Program<'a> {
 
 /// Executes this program again as a child. The caller waits for it with [`reap`].
 ///
-/// The process must have one thread only, else another thread's child could inherit `control`.
+/// No other thread may start processes meanwhile: they could inherit `control`.
 pub fn spawn(program: &Program) -> io::Result<i32> {
     use std::os::fd::AsRawFd;
     let (variable, channel) = program.control;

@@ -1,6 +1,9 @@
 //! Where a process's own lines go, and in whose layout: tracing events to standard error, files
 //! and syslog.
 //!
+//! A process that must never wait [`detach`]es its log: lines are then written by a thread, and
+//! lost, with a line that says how many, where it can't keep up.
+//!
 //! A line's level is nginx's where an event has a field `level` (`level = "notice"`), else
 //! tracing's own.
 
@@ -9,8 +12,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
@@ -76,14 +81,66 @@ pub fn outputs(logs: &[ErrorLog]) -> Vec<(Output, LogLevel)> {
 pub fn configure(settings: &Settings) -> io::Result<()> {
     let opened = Opened::open(settings)?;
     let journal = JOURNAL.get_or_init(|| {
-        let journal = Journal(Arc::new(Mutex::new(None)));
+        let journal = Journal(Arc::new(Shared::default()));
         let subscriber = tracing_subscriber::registry().with(journal.clone());
         // It fails where a test has installed one already: lines go there then.
         let _ = tracing::subscriber::set_global_default(subscriber);
         journal
     });
+    journal.0.least.store(opened.least as u8, Ordering::Relaxed);
     *journal.lock() = Some(opened);
     Ok(())
+}
+
+/// From now on lines are written by a thread: a terminal, disk or logger that hangs keeps nobody
+/// waiting. The process may not fork afterwards (executing other programs is fine).
+pub fn detach() {
+    let Some(journal) = JOURNAL.get() else { return };
+    let (sender, lines) = sync_channel(BACKLOG);
+    if journal.0.writer.set(sender).is_err() {
+        return;
+    }
+    let shared = Arc::clone(&journal.0);
+    let thread = std::thread::Builder::new().name("log".to_owned());
+    // Without a thread the channel is closed, and lines are written where they arise.
+    let _ = thread.spawn(move || write_all(&shared, &lines));
+}
+
+/// Waits until what was said so far is written; not longer than a second.
+pub fn flush() {
+    let Some(writer) = JOURNAL.get().and_then(|journal| journal.0.writer.get()) else { return };
+    let (done, written) = sync_channel(1);
+    if writer.try_send(Message::Flush(done)).is_ok() {
+        // A log that hangs must not keep the process here.
+        let _ = written.recv_timeout(Duration::from_secs(1));
+    }
+}
+
+/// So many lines wait for the thread at most.
+const BACKLOG: usize = 4096;
+
+enum Message {
+    Line(LogLevel, String),
+    Flush(SyncSender<()>),
+}
+
+fn write_all(shared: &Shared, lines: &Receiver<Message>) {
+    for message in lines {
+        match message {
+            Message::Line(level, text) => {
+                if let Some(opened) = shared.lock().as_mut() {
+                    let lost = shared.lost.swap(0, Ordering::Relaxed);
+                    if lost > 0 {
+                        let text = format!("{lost} log lines lost: the log can't keep up");
+                        opened.write(LogLevel::Warn, &text);
+                    }
+                    opened.write(level, &text);
+                }
+            }
+            // Whoever asked has given up waiting.
+            Message::Flush(done) => _ = done.try_send(()),
+        }
+    }
 }
 
 /// Opens all files anew, after somebody has moved them away. One that can't be opened stays.
@@ -107,11 +164,27 @@ pub fn reopen() {
 static JOURNAL: OnceLock<Journal> = OnceLock::new();
 
 #[derive(Clone)]
-struct Journal(Arc<Mutex<Option<Opened>>>);
+struct Journal(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    opened: Mutex<Option<Opened>>,
+    /// The least level that goes anywhere: known without waiting for the lock.
+    least: AtomicU8,
+    /// Set once the log is detached.
+    writer: OnceLock<SyncSender<Message>>,
+    lost: AtomicU64,
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Journal {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -215,11 +288,26 @@ impl<S: Subscriber> Layer<S> for Journal {
             return;
         }
         event.record(&mut line);
-        let mut opened = self.lock();
-        if let Some(opened) = opened.as_mut()
-            && line.level >= opened.least
+        if (line.level as u8) < self.0.least.load(Ordering::Relaxed) {
+            return;
+        }
+        let Line { level, text } = line;
+        let back = match self.0.writer.get() {
+            None => Some(text),
+            Some(writer) => match writer.try_send(Message::Line(level, text)) {
+                Err(TrySendError::Full(_)) => {
+                    self.0.lost.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
+                Err(TrySendError::Disconnected(Message::Line(_, text))) => Some(text),
+                Ok(()) | Err(TrySendError::Disconnected(Message::Flush(_))) => None,
+            },
+        };
+        // The lock is the writing thread's, and may be held for long: nobody else takes it.
+        if let Some(text) = back
+            && let Some(opened) = self.lock().as_mut()
         {
-            opened.write(line.level, &line.text);
+            opened.write(level, &text);
         }
     }
 }

@@ -32,6 +32,7 @@ use signals::Signal;
 use systemd::Systemd;
 
 use super::handoff::{Order, Report};
+use super::log;
 use crate::kernel::process::Launch;
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
@@ -148,6 +149,7 @@ impl Supervisor {
     /// Starts the roles and stays until they have ended. `launch` hears how the start went.
     pub fn run(mut self, launch: Launch) -> ExitCode {
         self.face.mute = !launch.keeps_stderr();
+        log::detach();
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let reactor = match reactor {
             Ok(reactor) => reactor,
@@ -164,6 +166,7 @@ impl Supervisor {
         }
         self.listeners.close_all();
         words::ended(&self.face);
+        log::flush();
         // A load that hangs (a name server, say) must not keep an ended daemon here.
         reactor.shutdown_background();
         ExitCode::from(code)
