@@ -245,10 +245,119 @@ fn verdicts_lines_and_messages_are_nginxs() {
     assert!(excused.len() * 12 <= all.len(), "too many disagreements");
 }
 
+/// Where nginx only warns, Evenkeel warns in the same words.
+#[test]
+fn warnings_are_nginxs() {
+    let excused = disagreements();
+    let mut missing = Vec::new();
+    for case in cases().iter().filter(|case| !excused.contains_key(*case)) {
+        let outcome = run(case);
+        let ours: Vec<_> =
+            outcome.diagnostics.iter().map(|it| render::nginx(&outcome.sources, it)).collect();
+        let real = std::fs::read(Path::new(FOLDER).join(case).join("real.txt")).unwrap();
+        let real = String::from_utf8_lossy(&real).into_owned();
+        let warnings = real.lines().filter(|line| line.starts_with("nginx: [warn]"));
+        for warning in warnings.filter(|warning| !ours.iter().any(|line| line == warning)) {
+            missing.push(format!("{case}: {warning}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 #[test]
 fn every_disagreement_has_a_case_and_a_reason() {
     for (case, why) in disagreements() {
         assert!(Path::new(FOLDER).join(&case).is_dir(), "no case {case}");
         assert!(why.len() > 5, "{case}: no reason");
     }
+}
+
+/// nginx.conf is `text`, and there is no other file.
+struct OneFile(Vec<u8>);
+
+impl Host for OneFile {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match path.to_str() {
+            Some("/conf/nginx.conf") => Ok(self.0.clone()),
+            _ => Err(io::Error::from_raw_os_error(2)),
+        }
+    }
+
+    fn glob(&self, _: &str) -> Vec<PathBuf> {
+        vec!["/conf/nginx.conf".into(), "/conf/nginx.conf".into()]
+    }
+
+    fn interface_exists(&self, _: &str) -> bool {
+        false
+    }
+
+    fn user(&self, _: &str, _: Option<&str>) -> Option<RunAs> {
+        None
+    }
+
+    fn script(&self, _: &Path) -> ScriptFile {
+        ScriptFile::Missing
+    }
+
+    fn resolve(&self, _: &str) -> Vec<IpAddr> {
+        vec![IpAddr::from([192, 0, 2, 1])]
+    }
+
+    fn hostname(&self) -> String {
+        String::new()
+    }
+
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn is_root(&self) -> bool {
+        false
+    }
+}
+
+fn seconds_for(text: Vec<u8>) -> f64 {
+    let input =
+        NginxInput { file: "nginx.conf".into(), prefix: "/conf".into(), ..NginxInput::default() };
+    let started = std::time::Instant::now();
+    let mut sources = SourceMap::default();
+    let (config, _) = nginx::read(&mut sources, &input, &OneFile(text));
+    let _ = nginx::lower(&config);
+    started.elapsed().as_secs_f64()
+}
+
+/// Eight times the text takes about eight times as long, not sixty-four times; and no nesting or
+/// self-inclusion overflows the stack.
+#[test]
+fn reading_is_linear_and_bounded() {
+    let peers = "server 192.0.2.1:80;";
+    let shapes: [(&str, &str, &str); 14] = [
+        ("events {}\n", "{", ""),
+        ("events {}\n", "}", ""),
+        ("events {}\n", "a{", ""),
+        ("events {}\n", "\"", ""),
+        ("events {}\n", "a ", ""),
+        ("events {}\n", "$", ""),
+        ("events {}\n", "\\", ""),
+        ("events {}\n", "#\n", ""),
+        ("events {}\n", "nonsense;", ""),
+        ("events {}\n", "worker_priority 5;", ""),
+        ("events {}\n", "env A;", ""),
+        ("events {} stream { upstream a {", peers, "} }"),
+        ("events {} http {", "server { listen 80; }", "}"),
+        ("events {} stream { map $remote_addr $x {", "a b;", "} }"),
+    ];
+    for (before, unit, after) in shapes {
+        let text = |bytes: usize| {
+            let units = unit.repeat(bytes / unit.len());
+            format!("{before}{units}{after}").into_bytes()
+        };
+        // The smaller one twice: what is slow only once (page faults, caches) doesn't count.
+        let small = seconds_for(text(64 << 10)).min(seconds_for(text(64 << 10)));
+        let large = seconds_for(text(512 << 10));
+        assert!(large < 0.25 + small * 30.0, "{unit:?}: {small} s, {large} s");
+        assert!(large < 20.0, "{unit:?}: {large} s");
+    }
+    // A file that includes itself twice would be read 2^64 times.
+    assert!(seconds_for(b"include a*; include b*;".to_vec()) < 20.0);
 }

@@ -109,6 +109,8 @@ pub struct Settings {
     pub tcp_nodelay: Option<bool>,
     pub socket_keepalive: Option<bool>,
     pub error_logs: Vec<ErrorLog>,
+    /// Words of `ssl_protocols` and `proxy_ssl_protocols`, by directive.
+    pub ssl_protocols: HashSet<(bstr::BString, bstr::BString)>,
 }
 
 /// `server {}`

@@ -22,7 +22,9 @@ pub(super) struct Walk<'a> {
     pub(super) config: &'a mut NginxConfig,
     pub(super) sources: &'a SourceMap,
     pub(super) host: &'a dyn Host,
-    pub(super) out: Diagnostics,
+    out: Diagnostics,
+    /// How many of them are errors.
+    errors: usize,
     terminators: Vec<Span>,
     problems: std::iter::Peekable<std::vec::IntoIter<(usize, Diagnostic)>>,
     /// How many nodes were visited.
@@ -48,6 +50,7 @@ impl<'a> Walk<'a> {
             sources,
             host,
             out: Diagnostics::default(),
+            errors: 0,
             terminators,
             problems: problems.into_iter().peekable(),
             visited: 0,
@@ -71,7 +74,7 @@ impl<'a> Walk<'a> {
     fn block(&mut self, nodes: &[Node], context: &'static str) {
         let mut seen = HashSet::new();
         for node in nodes {
-            if self.out.0.len() > MOST_ERRORS && self.errors() > MOST_ERRORS {
+            if self.errors > MOST_ERRORS {
                 self.truncated = true;
                 return;
             }
@@ -80,16 +83,12 @@ impl<'a> Walk<'a> {
         self.lexical_problems();
     }
 
-    fn errors(&self) -> usize {
-        self.out.iter().filter(|diagnostic| diagnostic.severity >= Severity::Error).count()
-    }
-
     /// Those that nginx would have come across by now.
     fn lexical_problems(&mut self) {
         while let Some((_, problem)) = self.problems.next_if(|(before, _)| *before <= self.visited)
         {
             self.truncated |= problem.code == "nginx/unexpected-end";
-            self.out.push(problem);
+            self.push(problem);
         }
     }
 
@@ -116,7 +115,7 @@ impl<'a> Walk<'a> {
             if let Some(body) = &node.body {
                 let unexpected = Diagnostic::error("nginx/unexpected", "unexpected \"{\"");
                 let help = "put a pattern with braces in quotes";
-                self.out.push(unexpected.at(terminator).help(help));
+                self.push(unexpected.at(terminator).help(help));
                 self.skip(body);
             }
         }
@@ -192,7 +191,7 @@ impl<'a> Walk<'a> {
         if let (Support::Ignored(why), false) = (row.support, is_block) {
             let message = format!("\"{}\" has no effect", row.name);
             let note = Diagnostic::new(Severity::Note, "nginx/ignored", message);
-            self.out.push(note.at(node.name.span).help(why));
+            self.push(note.at(node.name.span).help(why));
         }
     }
 
@@ -212,6 +211,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity >= Severity::Error);
         if diagnostic.code == UNSUPPORTED {
             self.refusals.push(diagnostic);
         } else {
@@ -247,12 +247,12 @@ impl<'a> Walk<'a> {
             inherit::check(self);
         } else if inner == "server" && self.config.server().is_some_and(no_listen) {
             let message = "no \"listen\" is defined for server";
-            self.out.push(Diagnostic::error("nginx/no-listen", message).at(open));
+            self.push(Diagnostic::error("nginx/no-listen", message).at(open));
         } else if inner == "upstream" && self.config.upstream().is_some_and(no_peer) {
             let message = "no servers are inside upstream";
             let close = Span { start: node.span.end.saturating_sub(1), ..node.span };
             let diagnostic = Diagnostic::error("nginx/no-servers", message).at(close);
-            self.out.push(diagnostic.label(node.name.span, "of this upstream"));
+            self.push(diagnostic.label(node.name.span, "of this upstream"));
         }
     }
 

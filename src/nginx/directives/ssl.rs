@@ -5,7 +5,7 @@ use super::slot;
 use super::{Arity, BOTH, Directive, ONE, Repeat, Row, SOME, Support, TAKE12, TAKE123, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
-use crate::text::{Diagnostics, Node};
+use crate::text::{Diagnostic, Diagnostics, Node};
 
 const NO_TLS: Support = Support::Refused("TLS is neither ended nor begun here yet");
 const VERSIONS: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
@@ -305,6 +305,11 @@ fn seconds(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
 fn protocols(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     for word in &node.args {
         slot::one_of(&VERSIONS, word, out);
+        let version = word.text.to_ascii_lowercase().into();
+        if !config.settings().ssl_protocols.insert((node.name.text.clone(), version)) {
+            let message = format!("duplicate value \"{}\"", word.lossy());
+            out.push(Diagnostic::warning("nginx/duplicate", message).at(word.span));
+        }
     }
     value(config, node, out);
 }
