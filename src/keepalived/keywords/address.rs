@@ -4,11 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::config::{Address, KeepalivedConfig};
 use super::read;
+use super::vrrp::NO_VMAC;
 use crate::plan::vrrp::Scope;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
-
-const NO_VMAC: &str =
-    "there are no virtual MAC interfaces; an instance that asks for one isn't run";
 
 pub(super) fn virtual_ipaddress(
     config: &mut KeepalivedConfig,

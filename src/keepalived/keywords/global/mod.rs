@@ -1,13 +1,11 @@
 //! `global_defs` and the keywords outside of any block (keepalived.conf(5), "Global
 //! configuration").
+//!
+//! The rows; [`set`] has what they do.
 
-use std::net::IpAddr;
-use std::time::Duration;
+mod set;
 
-use super::super::config::{At, KeepalivedConfig, Refusal};
-use super::read::{self, wrong};
-use super::{Row, nothing};
-use crate::text::{Diagnostic, Diagnostics, Node};
+use super::{Row, address, nothing};
 
 const MAIN: &[&str] = &["main"];
 const GLOBAL: &[&str] = &["global_defs"];
@@ -40,24 +38,24 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "router_id", "NAME", "How this node names itself to people")
         .bare()
         .default("the host's name")
-        .full(router_id),
+        .full(set::router_id),
     Row::of(GLOBAL, "script_user", "USER [GROUP]", "Whom scripts run as")
         .bare()
         .default("keepalived_script if there is such a user, else root")
-        .full(script_user),
+        .full(set::script_user),
     Row::of(GLOBAL, "enable_script_security", "", "Don't run as root what others may write to")
-        .full(script_security),
+        .full(set::script_security),
     Row::of(GLOBAL, "dynamic_interfaces", "[allow_if_changes]", "Interfaces may come later")
         .partial(
             "an instance whose interface is missing at start waits in FAULT state",
-            dynamic_interfaces,
+            set::dynamic_interfaces,
         ),
     Row::of(GLOBAL, "vrrp_version", "2|3", "VRRP version of instances that don't say")
         .default("2")
-        .partial(NO_V3, vrrp_version),
+        .partial(NO_V3, set::vrrp_version),
     Row::of(GLOBAL, "vrrp_mcast_group4", "ADDRESS", "Multicast group of adverts over IPv4")
         .default("224.0.0.18")
-        .full(mcast_group4),
+        .full(set::mcast_group4),
     Row::of(GLOBAL, "vrrp_mcast_group6", "ADDRESS", "Multicast group of adverts over IPv6")
         .default("ff02::12")
         .ignored("IPv6 instances aren't run"),
@@ -68,7 +66,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_master_delay of instances that don't say",
     )
     .default("5")
-    .full(garp_delay),
+    .full(set::garp_delay),
     Row::of(
         GLOBAL,
         "vrrp_garp_master_repeat",
@@ -76,7 +74,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_master_repeat of instances that don't say",
     )
     .default("5")
-    .full(garp_repeat),
+    .full(set::garp_repeat),
     Row::of(
         GLOBAL,
         "vrrp_garp_master_refresh",
@@ -84,7 +82,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_master_refresh of instances that don't say",
     )
     .default("0")
-    .full(garp_refresh),
+    .full(set::garp_refresh),
     Row::of(
         GLOBAL,
         "vrrp_garp_master_refresh_repeat",
@@ -92,7 +90,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_master_refresh_repeat of instances that don't say",
     )
     .default("1")
-    .full(garp_refresh_repeat),
+    .full(set::garp_refresh_repeat),
     Row::of(
         GLOBAL,
         "vrrp_garp_lower_prio_delay",
@@ -100,7 +98,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_lower_prio_delay of instances that don't say",
     )
     .default("vrrp_garp_master_delay")
-    .full(garp_lower_delay),
+    .full(set::garp_lower_delay),
     Row::of(
         GLOBAL,
         "vrrp_garp_lower_prio_repeat",
@@ -108,7 +106,7 @@ pub(super) const TABLE: &[Row] = &[
         "garp_lower_prio_repeat of instances that don't say",
     )
     .default("vrrp_garp_master_repeat")
-    .full(garp_lower_repeat),
+    .full(set::garp_lower_repeat),
     Row::of(
         GLOBAL,
         "vrrp_garp_interval",
@@ -116,7 +114,7 @@ pub(super) const TABLE: &[Row] = &[
         "Least time between two gratuitous ARP packets on an interface",
     )
     .default("0")
-    .full(garp_interval),
+    .full(set::garp_interval),
     Row::of(GLOBAL, "vrrp_gna_interval", "SECONDS", "The same for IPv6 neighbour advertisements")
         .default("0")
         .ignored("IPv6 instances aren't run"),
@@ -126,7 +124,7 @@ pub(super) const TABLE: &[Row] = &[
         "[BOOL]",
         "One gratuitous ARP packet per address, no second burst",
     )
-    .full(min_garp),
+    .full(set::min_garp),
     Row::of(
         GLOBAL,
         "vrrp_garp_extra_if",
@@ -461,7 +459,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(MAIN, "net_namespace", "NAME", "Network namespace to run in")
         .bare()
         .refused(NO_NAMESPACE)
-        .set(net_namespace),
+        .set(set::net_namespace),
     Row::of(MAIN, "net_namespace_ipvs", "[NAME]", "Network namespace of IPVS").refused(NO_IPVS),
     Row::of(MAIN, "namespace_with_ipsets", "", "ipsets on kernels before 3.13")
         .ignored("no kernel that Evenkeel runs on is so old"),
@@ -484,7 +482,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(MAIN, "static_ipaddress", "", "Addresses that are always held")
         .lines()
         .refused(NO_STATIC)
-        .set(super::address::check),
+        .set(address::check),
     Row::of(MAIN, "static_routes", "", "Routes that are always held").lines().refused(NO_STATIC),
     Row::of(MAIN, "static_rules", "", "Routing rules that are always held")
         .lines()
@@ -497,159 +495,3 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(GARP, "interface", "INTERFACE", "The interface").refused(NO_GROUPING),
     Row::of(GARP, "interfaces", "", "The interfaces").lines().refused(NO_GROUPING),
 ];
-
-fn router_id(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    match node.args.first() {
-        Some(word) => config.globals.router_id = Some(read::text(word)),
-        None => missing(node, "routerid name missing - ignoring", diagnostics),
-    }
-}
-
-fn script_user(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    match read::user(&node.args) {
-        Some(_) if node.args.len() > 2 => {
-            let word = &node.args[2];
-            let message = "Error setting global script uid/gid".to_owned();
-            diagnostics.push(wrong(word, message, "a user and a group, no more".to_owned()));
-        }
-        Some(user) => config.globals.script_users.push(user),
-        None => missing(node, "No script username specified", diagnostics),
-    }
-}
-
-fn missing(node: &Node, message: &str, diagnostics: &mut Diagnostics) {
-    let diagnostic = Diagnostic::error("keepalived/missing-parameter", message);
-    diagnostics.push(diagnostic.at(node.name.span));
-}
-
-fn script_security(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    config.globals.script_security = Some(node.name.span);
-}
-
-fn dynamic_interfaces(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    if let Some(word) = node.args.first().filter(|word| !word.is("allow_if_changes")) {
-        let message = format!("Unknown dynamic_interfaces option '{}'", word.lossy());
-        diagnostics.push(wrong(word, message, "only `allow_if_changes` may stand here".to_owned()));
-    }
-    config.globals.dynamic_interfaces = Some(node.name.span);
-}
-
-fn vrrp_version(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let word = &node.args[0];
-    match read::number(word, 2..=3) {
-        Ok(version) => config.globals.version = Some(At::new(version as u8, word.span)),
-        Err(reason) => {
-            let message = "VRRP Error: Version must be either 2 or 3".to_owned();
-            diagnostics.push(wrong(word, message, reason));
-        }
-    }
-}
-
-fn mcast_group4(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let word = &node.args[0];
-    let text = word.lossy();
-    match read::address(word) {
-        Some(IpAddr::V4(group)) if group.is_multicast() => {
-            config.globals.group = Some(At::new(group, word.span));
-        }
-        Some(IpAddr::V4(_)) => {
-            let message = format!("vrrp_mcast_group4 [{text}] is not multicast. Skipping");
-            diagnostics.push(wrong(word, message, "outside of 224.0.0.0/4".to_owned()));
-        }
-        _ => {
-            let message = format!("Can't parse vrrp_mcast_group4 [{text}]. Skipping");
-            diagnostics.push(wrong(word, message, "not an IPv4 address".to_owned()));
-        }
-    }
-}
-
-fn garp_seconds(node: &Node, diagnostics: &mut Diagnostics) -> Option<At<Duration>> {
-    let word = &node.args[0];
-    match read::number(word, 0..=u64::from(u32::MAX)) {
-        Ok(seconds) => Some(At::new(Duration::from_secs(seconds), word.span)),
-        Err(reason) => {
-            let message = format!("{} '{}' invalid - ignoring", node.name.lossy(), word.lossy());
-            diagnostics.push(wrong(word, message, reason));
-            None
-        }
-    }
-}
-
-fn garp_count(node: &Node, least: u32, diagnostics: &mut Diagnostics) -> Option<At<u32>> {
-    let word = &node.args[0];
-    let keyword = node.name.lossy();
-    match read::number(word, 0..=u64::from(u32::MAX)) {
-        Ok(count) if count < u64::from(least) => {
-            let message = format!("{keyword} must be greater than 0, setting to 1");
-            diagnostics.push(wrong(word, message, "at least 1".to_owned()));
-            Some(At::new(1, word.span))
-        }
-        Ok(count) => Some(At::new(count as u32, word.span)),
-        Err(reason) => {
-            let message = format!("{keyword} '{}' invalid - ignoring", word.lossy());
-            diagnostics.push(wrong(word, message, reason));
-            None
-        }
-    }
-}
-
-fn garp_delay(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    config.globals.garp.delay =
-        garp_seconds(node, diagnostics).or(config.globals.garp.delay.take());
-}
-
-fn garp_repeat(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let garp = &mut config.globals.garp;
-    garp.repeat = garp_count(node, 1, diagnostics).or(garp.repeat.take());
-}
-
-fn garp_refresh(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let garp = &mut config.globals.garp;
-    garp.refresh = garp_seconds(node, diagnostics).or(garp.refresh.take());
-}
-
-fn garp_refresh_repeat(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let garp = &mut config.globals.garp;
-    garp.refresh_repeat = garp_count(node, 1, diagnostics).or(garp.refresh_repeat.take());
-}
-
-fn garp_lower_delay(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let garp = &mut config.globals.garp;
-    garp.lower_priority_delay =
-        garp_seconds(node, diagnostics).or(garp.lower_priority_delay.take());
-}
-
-fn garp_lower_repeat(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let garp = &mut config.globals.garp;
-    garp.lower_priority_repeat =
-        garp_count(node, 0, diagnostics).or(garp.lower_priority_repeat.take());
-}
-
-fn garp_interval(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let word = &node.args[0];
-    match read::seconds(word, 1..=4_294_967_295) {
-        Ok(interval) => config.globals.garp_interval = Some(At::new(interval, word.span)),
-        Err(reason) => {
-            let message = format!("vrrp_garp_interval '{}' is invalid", word.lossy());
-            diagnostics.push(wrong(word, message, reason));
-        }
-    }
-}
-
-fn min_garp(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    match read::boolean(node.args.first()) {
-        Some(on) => config.globals.min_garp = on,
-        None => {
-            let message = "Invalid value for vrrp_min_garp specified".to_owned();
-            diagnostics.push(wrong(&node.args[0], message, "neither on nor off".to_owned()));
-        }
-    }
-}
-
-fn net_namespace(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    if node.args.is_empty() {
-        return missing(node, "net_namespace name missing - ignoring", diagnostics);
-    }
-    let keyword = node.name.lossy().into_owned();
-    config.refused.push(Refusal { keyword, why: NO_NAMESPACE, span: node.name.span });
-}
