@@ -197,6 +197,9 @@ fn evenkeel_shows_plan_and_directives() {
         let sum: u64 = counts.values().filter_map(serde_json::Value::as_u64).sum();
         assert_eq!(rows, sum);
     }
+    let head = format!("{} directives | head -n 1", cell.path("evenkeel"));
+    let first = run(std::process::Command::new("sh").args(["-c", &head]));
+    assert_eq!((first.out.lines().count(), first.err.as_str()), (1, ""));
     let version = run(cell.ours("evenkeel").arg("--version"));
     assert_eq!(version.out, format!("evenkeel {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -198,6 +198,34 @@ fn a_reload_drops_no_connection_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn a_plan_that_a_role_cannot_take_over_is_taken_back() {
+    let cell = Cell::new();
+    greeter(9000, "hello");
+    let daemon = both(&cell);
+    let nginx = pid_in("/run/nginx.pid");
+    // Nothing is wrong with the text, but the role can't open its log.
+    let conf = NGINX_CONF.replace("DIR/error.log", "/nonexistent/error.log");
+    let conf = conf.replace(":8080", ":8081").replace("/run/nginx.pid", "/run/other.pid");
+    cell.write("nginx.conf", &conf);
+    daemon.signal(Signal::SIGHUP);
+    cell.expect("log", "everything runs on by the config before it");
+    assert!(connect(8080).is_ok() && wait_for(|| connect(8081).is_err()), "{}", cell.read("log"));
+    assert_eq!(pid_in("/run/nginx.pid"), nginx);
+    assert!(!std::path::Path::new("/run/other.pid").exists());
+    // A role that dies now comes back by the old plan.
+    send(nginx, Signal::SIGKILL);
+    next_pid("/run/nginx.pid", nginx);
+    let mut greeting = String::new();
+    connect(8080).unwrap().read_to_string(&mut greeting).unwrap();
+    assert_eq!(greeting, "hello");
+    // And the next good config is taken over.
+    cell.write("nginx.conf", &NGINX_CONF.replace(":8080", ":8082"));
+    daemon.signal(Signal::SIGHUP);
+    cell.expect("log", "supervisor: reloaded");
+    assert!(connect(8082).is_ok() && connect(8080).is_err());
+}
+
+#[test]
 fn reloads_under_connections_refuse_nobody() {
     let cell = Cell::new();
     greeter(9000, "hello");

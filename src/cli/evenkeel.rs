@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{check, inspect, loading};
-use crate::kernel::process::Launch;
+use crate::kernel::process::{self, Launch};
 use crate::lab;
 use crate::load::{Inputs, NginxInput};
 use crate::plan::process::LogLevel;
@@ -108,6 +108,9 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
         Ok(command) => command,
         Err(error) => error.exit(),
     };
+    if !matches!(command.what, What::Run { .. } | What::Rehearse(_)) {
+        process::end_with_closed_output();
+    }
     match command.what {
         What::Run { files, log, verbose } => with(files, |inputs| run(inputs, log, verbose)),
         What::Check { files, json, strict } => {

@@ -233,6 +233,16 @@ pub fn lives(pid: i32, name: &str) -> bool {
         .is_some_and(|process| !process.is_dead() && process.comm == name.as_bytes())
 }
 
+/// Ends this process without a word when what it prints to has been closed (`| head`), as other
+/// commands do. Not for daemons.
+pub fn end_with_closed_output() {
+    use nix::sys::signal::{SigHandler, signal};
+    // SAFETY: SIG_DFL installs no handler, so nothing can run in one.
+    let done = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    // It fails only for signals that don't exist.
+    debug_assert!(done.is_ok());
+}
+
 /// Lets all signals through that whoever started this process may have blocked.
 pub fn unblock_signals() {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
