@@ -2,12 +2,16 @@
 //!
 //! One thread, one loop, one deadline: the least of all machines'. Nothing that may wait is on it;
 //! scripts and notifications are with the [`probe`](super::probe). Read [`role`](self) (the loop)
-//! next, then [`network`] and [`scripts`].
+//! next, then [`life`] (routers come and go), [`deeds`] (what they want done), [`network`] and
+//! [`scripts`].
 
+mod deeds;
+mod life;
 mod network;
 mod role;
 mod router;
 mod scripts;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ use crate::runtime::probe::{CheckKey, Finding, Probe};
 use crate::vrrp::script::{Action, Event, Outcome, Script};
 use crate::vrrp::track::{ScriptStatus, Verdict, weigh};
 
-use super::role::log;
+use super::deeds::log;
 
 /// All scripts of the plan, in its order.
 #[derive(Debug, Default)]

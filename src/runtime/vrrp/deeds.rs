@@ -1,0 +1,129 @@
+//! What the machines want done: sent, put on, taken off, announced, told, logged, reported.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::role::Role;
+use crate::plan::vrrp::VirtualAddress;
+use crate::runtime::handoff::Report;
+use crate::vrrp::machine::{Action, Event, LogLevel, State};
+
+/// What is no longer held is reported within this time.
+const REPORT_SOON: Duration = Duration::from_millis(50);
+/// After this time a report that the supervisor didn't take is tried again.
+const REPORT_AGAIN: Duration = Duration::from_millis(200);
+
+impl Role {
+    pub(super) fn tell(&mut self, now: Instant, at: usize, event: Event) {
+        let interface = self.routers[at].machine.router().interface.clone();
+        self.tell_on(now, at, event, &interface);
+    }
+
+    /// Hands an event to a machine and does what it wants done, on the interface given.
+    pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, interface: &str) {
+        let by_others = matches!(event, Event::Packet(_));
+        let mut actions = Vec::new();
+        self.routers[at].machine.handle(now, event, &mut actions);
+        let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
+        for action in actions {
+            match action {
+                Action::Send { source, destination, pdu } => {
+                    let sent = self.network.send(interface, source, destination, &pdu);
+                    self.complain(now, at, "sending an advert", sent);
+                }
+                Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
+                Action::RemoveAddresses(addresses) => {
+                    for address in &addresses {
+                        let removed = self.network.remove(interface, address).map(drop);
+                        let what = format!("removing {}", address.address);
+                        self.complain(now, at, &what, removed);
+                    }
+                    self.report_soon();
+                }
+                Action::Announce(address) => {
+                    let on = address.interface.as_deref().unwrap_or(interface);
+                    tracing::trace!("Sending gratuitous ARP on {on} for {}", address.address);
+                    let sent = self.network.announce(on, address.address);
+                    self.complain(now, at, "announcing", sent);
+                }
+                Action::Transition { to, priority, .. } => self.notify(at, to, priority),
+                Action::Log(level, line) => {
+                    if by_others && settled {
+                        match self.routers[at].valve.pass(now) {
+                            None => continue,
+                            Some(0) => {}
+                            Some(n) => tracing::info!("{n} lines like the following left out"),
+                        }
+                    }
+                    log(level, &line);
+                }
+                Action::Count(counter) => self.routers[at].count(counter),
+            }
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        at: usize,
+        interface: &str,
+        addresses: &[VirtualAddress],
+    ) {
+        let claimed = self.network.claim(interface, addresses);
+        if !claimed.is_empty() && self.control.report(&Report::Claiming(claimed)).is_err() {
+            self.report_soon();
+        }
+        for address in addresses {
+            let added = self.network.add(interface, address);
+            self.complain(now, at, &format!("adding {}", address.address), added);
+        }
+    }
+
+    pub(super) fn notify(&mut self, at: usize, to: State, priority: u8) {
+        for script in self.routers[at].notifications(to, priority) {
+            self.probe.notify(script.argv, script.user.as_ref());
+        }
+    }
+
+    /// Says what the kernel refused; the daemon goes on.
+    pub(super) fn complain(&mut self, now: Instant, at: usize, what: &str, result: io::Result<()>) {
+        let Err(error) = result else { return };
+        let router = &mut self.routers[at];
+        if let Some(left_out) = router.valve.pass(now) {
+            let more = if left_out > 0 { format!(" ({left_out} more)") } else { String::new() };
+            tracing::warn!("({}) {what}: {error}{more}", router.name());
+        }
+    }
+
+    /// That something is no longer held has time: taking it off once more does no harm. So what
+    /// many routers let go is one report.
+    pub(super) fn report_soon(&mut self) {
+        self.report_at.get_or_insert(Instant::now() + REPORT_SOON);
+    }
+
+    pub(super) fn report_held(&mut self) {
+        let report = Report::Holding(self.network.held().to_vec());
+        self.report_at = match self.control.report(&report) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Some(Instant::now() + REPORT_AGAIN)
+            }
+            // A supervisor that has gone is noticed where orders are read.
+            _ => None,
+        };
+    }
+
+    pub(super) fn report(&self, report: &Report) {
+        if let Err(error) = self.control.report(report) {
+            tracing::debug!("the supervisor doesn't hear: {error}");
+        }
+    }
+}
+
+pub(super) fn log(level: LogLevel, line: &str) {
+    match level {
+        LogLevel::Debug => tracing::debug!("{line}"),
+        LogLevel::Info => tracing::info!("{line}"),
+        LogLevel::Warning => tracing::warn!("{line}"),
+        LogLevel::Error => tracing::error!("{line}"),
+    }
+}

@@ -1,0 +1,38 @@
+//! The role's own signals.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that mean something, or must not end the process.
+pub(super) struct Signals(Vec<(i32, Signal)>);
+
+impl Signals {
+    pub(super) fn catch() -> io::Result<Self> {
+        let numbers = [
+            libc::SIGTERM,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGHUP,
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+        ];
+        let catch = |number| Ok((number, signal(SignalKind::from_raw(number))?));
+        Ok(Signals(numbers.into_iter().map(catch).collect::<io::Result<_>>()?))
+    }
+
+    /// The number of the next signal. Cancel-safe.
+    pub(super) async fn next(&mut self) -> i32 {
+        poll_fn(|context| {
+            for (number, signal) in &mut self.0 {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*number);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
