@@ -115,6 +115,8 @@ pub fn set_title(title: &[u8]) {
         // so that nothing points into the bytes below afterwards.
         unsafe { std::env::set_var(name, value) };
     }
+    // The kernel shows what stands before the first zero, past the arguments' old end too if there
+    // is no zero at it; with a shorter title it shows zeros behind it, as it does for nginx.
     let room = env_end - arg_start;
     let length = title.len().min(room - 1);
     let to = std::ptr::with_exposed_provenance_mut::<u8>(arg_start);
@@ -125,8 +127,6 @@ pub fn set_title(title: &[u8]) {
     unsafe {
         std::ptr::copy_nonoverlapping(title.as_ptr(), to, length);
         std::ptr::write_bytes(to.add(length), 0, room - length);
-        // Not zero: the kernel then shows what stands before the first zero, past the arguments'
-        // old end too. With a shorter title it shows zeros behind it, as it does for nginx.
     }
 }
 
