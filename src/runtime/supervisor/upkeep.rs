@@ -1,5 +1,6 @@
 //! Keeps roles running: starts them, notices that they have ended, and decides what follows.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ impl Supervisor {
         let ordered = running.ending.is_some();
         words::role_ended(&self.face, kind, running.pid, status, ordered);
         // A successor that starts at once takes over what a crashed role has left.
-        let crashed = !stopping && !ordered && failure.is_none() && !status.success();
+        let crashed = !stopping && !ordered && failure.is_none() && !stopped_by_somebody(status);
         if !crashed {
             release(&left);
         }
@@ -140,7 +141,8 @@ impl Supervisor {
             RoleKind::Vrrp => self.plan.vrrp.is_some(),
             RoleKind::Stream => self.plan.stream.is_some(),
         };
-        let stopped_by_hand = self.face.kind == Kind::Evenkeel && status.success() && !ordered;
+        let stopped_by_hand =
+            self.face.kind == Kind::Evenkeel && stopped_by_somebody(status) && !ordered;
         if ordered || !wanted || !self.face.respawn {
             // It ended as it should, or nobody is to follow it.
             release(&left);
@@ -165,6 +167,13 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// It ended because it was asked to: in an orderly way, or, before it could listen to signals, by
+/// one of those that ask for that.
+fn stopped_by_somebody(status: ExitStatus) -> bool {
+    let asks = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+    status.success() || status.signal().is_some_and(|signal| asks.contains(&signal))
 }
 
 /// Takes addresses off their interfaces that a dead role has left there.
