@@ -10,7 +10,6 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fork};
 
 use super::channel::Channel;
@@ -67,17 +66,15 @@ pub struct Ended {
 pub fn reap() -> Vec<Ended> {
     let mut ended = Vec::new();
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => {
-                ended.push(Ended { pid: pid.as_raw(), status: ExitStatus::from_raw(code << 8) });
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                let status = ExitStatus::from_raw(signal as i32);
-                ended.push(Ended { pid: pid.as_raw(), status });
-            }
-            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ended,
-            // Ended by a real-time signal, which nix has no name for: it was reaped nevertheless.
-            Ok(_) | Err(_) => {}
+        let mut status = 0;
+        // SAFETY: the kernel writes one int. (nix's wrapper refuses the status of a process that a
+        // real-time signal has ended, after having reaped it: nobody would hear of that death.)
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        match pid {
+            0 => return ended,
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return ended,
+            pid => ended.push(Ended { pid, status: ExitStatus::from_raw(status) }),
         }
     }
 }

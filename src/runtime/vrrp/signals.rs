@@ -6,6 +6,8 @@ use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
+
 /// Signals that mean something, or must not end the process.
 pub(super) struct Signals(Vec<(i32, Signal)>);
 
@@ -18,6 +20,9 @@ impl Signals {
             libc::SIGHUP,
             libc::SIGUSR1,
             libc::SIGUSR2,
+            // Exporters send it to whatever pid they find in /run/keepalived.pid.
+            JSON,
+            STATS_CLEAR,
         ];
         let catch = |number| Ok((number, signal(SignalKind::from_raw(number))?));
         Ok(Signals(numbers.into_iter().map(catch).collect::<io::Result<_>>()?))
