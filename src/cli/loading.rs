@@ -19,7 +19,12 @@ pub(super) fn now(inputs: &Inputs) -> Loaded {
 /// Reads `inputs` again whenever it is called, with messages for the log of a running daemon.
 pub(super) fn again(inputs: Inputs, voice: Voice) -> Load {
     Arc::new(move || {
-        let Loaded { sources, diagnostics, plan, .. } = now(&inputs);
+        let Loaded { sources, diagnostics, mut plan, .. } = now(&inputs);
+        // A file that isn't there now is no wish to give up everything that it had (an editor or
+        // a deployment may be replacing it). The real keepalived gives it up.
+        if inputs.keepalived.as_ref().is_some_and(|file| std::fs::read(file).is_err()) {
+            plan = None;
+        }
         let line = |diagnostic: &Diagnostic| {
             (level(diagnostic.severity), line(&sources, diagnostic, voice))
         };

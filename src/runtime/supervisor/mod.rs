@@ -295,6 +295,14 @@ impl Supervisor {
         self.roles.iter().any(|role| role.kind == kind && role.running().is_some())
     }
 
+    /// Does the plan in force have it?
+    fn wants(&self, kind: RoleKind) -> bool {
+        match kind {
+            RoleKind::Vrrp => self.plan.vrrp.is_some(),
+            RoleKind::Stream => self.plan.stream.is_some(),
+        }
+    }
+
     /// The start is over when every role is ready.
     fn go_on(&mut self) {
         let all = self.roles.iter().all(|role| match &role.state {
@@ -325,10 +333,7 @@ impl Supervisor {
             State::Waiting(_) => format!("{} role waits to be restarted", role.kind.word()),
             State::Stopped => format!("{} role stopped", role.kind.word()),
         };
-        let wanted = self.roles.iter().filter(|role| match role.kind {
-            RoleKind::Vrrp => self.plan.vrrp.is_some(),
-            RoleKind::Stream => self.plan.stream.is_some(),
-        });
+        let wanted = self.roles.iter().filter(|role| self.wants(role.kind));
         wanted.map(state).collect::<Vec<_>>().join(", ")
     }
 

@@ -93,6 +93,9 @@ impl Supervisor {
             None => stream.end(&Order::Quit, None),
         }
         for kind in RoleKind::ALL {
+            let wanted = self.wants(kind);
+            let role = self.role(kind);
+            role.again = wanted && role.running().is_some_and(|running| running.ending.is_some());
             self.start_role(kind, events);
         }
         self.rewrite_pid_files();

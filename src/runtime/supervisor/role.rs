@@ -33,6 +33,8 @@ pub(super) struct Role {
     pub(super) proven: bool,
     /// What it said when it failed.
     pub(super) failure: Option<String>,
+    /// It was told to end, and a newer plan has it again: another follows.
+    pub(super) again: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Role {
             pid_file: None,
             proven: false,
             failure: None,
+            again: false,
         }
     }
 

@@ -137,13 +137,13 @@ impl Supervisor {
                 return;
             }
         }
-        let wanted = match kind {
-            RoleKind::Vrrp => self.plan.vrrp.is_some(),
-            RoleKind::Stream => self.plan.stream.is_some(),
-        };
+        let again = std::mem::take(&mut self.role(kind).again);
+        let wanted = self.wants(kind);
         let stopped_by_hand =
             self.face.kind == Kind::Evenkeel && stopped_by_somebody(status) && !ordered;
-        if ordered || !wanted || !self.face.respawn {
+        if again && wanted {
+            self.start_role(kind, events);
+        } else if ordered || !wanted || !self.face.respawn {
             // It ended as it should, or nobody is to follow it.
             release(&left);
         } else if stopped_by_hand {
