@@ -47,6 +47,11 @@ impl Daemon {
         std::fs::write(&self.config, config).unwrap();
     }
 
+    /// No config at all.
+    pub(crate) fn lose_config(&self) {
+        std::fs::remove_file(&self.config).unwrap();
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

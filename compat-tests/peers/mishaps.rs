@@ -44,6 +44,56 @@ fn no_address_outlives_its_daemon() {
     }
 }
 
+/// A role that a real-time signal ends is missed like any other; the one that exporters send to
+/// whatever pid they find ends nobody.
+#[test]
+fn real_time_signals_leave_no_address_without_a_daemon() {
+    let bed = Bed::new(1);
+    let host = &bed.hosts[0];
+    let daemon = Daemon::start(&bed, host, Evenkeel, &config("MASTER", 100, ""));
+    wait_until("master", PATIENCE, || host.holds(VIP));
+    let role = daemon.vrrp_pid();
+    kill("36", role as i32);
+    stays("nothing happens", Duration::from_secs(1), || {
+        host.holds(VIP) && daemon.vrrp_pid() == role
+    });
+    kill("41", role as i32);
+    wait_until("another role", PATIENCE, || daemon.vrrp_pid() != role);
+    wait_until("master again", PATIENCE, || host.holds(VIP));
+    assert!(is_clean(daemon.stop()));
+    assert!(!host.holds(VIP));
+}
+
+/// Taken out of the config and put back at once: the role that is still ending has a successor.
+/// And a config file that isn't there at a reload is no wish to give the addresses up.
+#[test]
+fn reloads_in_a_row_end_as_the_last_one_says() {
+    let bed = Bed::new(1);
+    let host = &bed.hosts[0];
+    let daemon = Daemon::start(&bed, host, Evenkeel, &config("MASTER", 100, ""));
+    wait_until("master", PATIENCE, || host.holds(VIP));
+    // It can't end while it is stopped, so the order of events doesn't depend on the machine.
+    let role = daemon.vrrp_pid();
+    kill("STOP", role as i32);
+    daemon.reconfigure("global_defs {\n}\n");
+    daemon.signal("HUP");
+    wait_until("reloaded", PATIENCE, || daemon.log().contains("Reload complete"));
+    daemon.reconfigure(&config("MASTER", 100, ""));
+    daemon.signal("HUP");
+    let twice = || daemon.log().matches("Reload complete").count() == 2;
+    wait_until("reloaded again", PATIENCE, twice);
+    kill("CONT", role as i32);
+    wait_until("let go", PATIENCE, || !host.holds(VIP));
+    wait_until("master again", PATIENCE, || host.holds(VIP));
+    assert_ne!(daemon.vrrp_pid(), role);
+
+    daemon.lose_config();
+    daemon.signal("HUP");
+    wait_until("it is noticed", PATIENCE, || daemon.log().contains("Config files missing"));
+    stays("the address stays", Duration::from_secs(2), || host.holds(VIP));
+    assert!(is_clean(daemon.stop()));
+}
+
 /// A role that is killed is back, and master, before its peer would take over; the address stays.
 #[test]
 fn a_killed_role_is_followed_unnoticed() {

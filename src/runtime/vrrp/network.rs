@@ -47,6 +47,10 @@ pub(super) struct Network {
     links: BTreeMap<String, Link>,
     addresses: Vec<Address>,
     wires: BTreeMap<(String, Ipv4Addr), Wire>,
+    /// At which of them the next look for packets begins: a flood on one keeps none unheard.
+    turn: usize,
+    /// Interfaces of routers and of their addresses; of others nobody wants to read.
+    concerned: HashSet<String>,
     /// Every address of every router: never taken for an interface's own.
     virtual_addresses: HashSet<IpAddr>,
     held: Vec<Held>,
@@ -72,6 +76,8 @@ impl Network {
             links: BTreeMap::new(),
             addresses: Vec::new(),
             wires: BTreeMap::new(),
+            turn: 0,
+            concerned: HashSet::new(),
             virtual_addresses: HashSet::new(),
             held: Vec::new(),
         };
@@ -91,6 +97,11 @@ impl Network {
     pub(super) fn serve<'a>(&mut self, routers: impl Iterator<Item = &'a VirtualRouter> + Clone) {
         self.virtual_addresses =
             routers.clone().flat_map(|router| &router.addresses).map(|it| it.address).collect();
+        let interfaces = |router: &'a VirtualRouter| {
+            let others = router.addresses.iter().filter_map(|it| it.interface.as_ref());
+            std::iter::once(&router.interface).chain(others).cloned()
+        };
+        self.concerned = routers.clone().flat_map(interfaces).collect();
         self.wires.retain(|(interface, group), wire| {
             let index = self.links.get(interface).map(|link| link.index);
             index == Some(wire.index)
@@ -144,7 +155,11 @@ impl Network {
         if let Poll::Ready(changes) = self.monitor.poll_next(context) {
             return Poll::Ready(Arrival::Changes(changes));
         }
-        for ((interface, _), wire) in &mut self.wires {
+        let turn = self.turn % self.wires.len().max(1);
+        self.turn = turn + 1;
+        let mut wires: Vec<_> = self.wires.iter_mut().collect();
+        wires.rotate_left(turn);
+        for ((interface, _), wire) in wires {
             if let Poll::Ready(packet) = wire.receiver.poll_receive(context) {
                 return Poll::Ready(Arrival::Packet(interface.clone(), packet));
             }
@@ -170,7 +185,9 @@ impl Network {
                     self.wires.retain(|_, wire| wire.index != link.index);
                     self.addresses.retain(|address| address.index != link.index);
                     self.held.retain(|held| held.interface != link.name);
-                    tracing::info!("Netlink reports {} deleted", link.name);
+                    if self.concerned.contains(&link.name) {
+                        tracing::info!("Netlink reports {} deleted", link.name);
+                    }
                     incidents.push(Incident::Interface(link.name));
                 }
                 Change::Address(address) => {
@@ -216,7 +233,10 @@ impl Network {
             self.wires.retain(|(interface, _), _| *interface != link.name);
         }
         if before.as_ref().is_none_or(|before| (before.up, before.index) != (link.up, link.index)) {
-            tracing::info!("Netlink reports {} {}", link.name, if link.up { "up" } else { "down" });
+            if self.concerned.contains(&link.name) {
+                let state = if link.up { "up" } else { "down" };
+                tracing::info!("Netlink reports {} {state}", link.name);
+            }
             incidents.push(Incident::Interface(link.name));
         }
     }
@@ -250,7 +270,9 @@ impl Network {
             return None;
         }
         let name = self.name_of(address.index)?.to_owned();
-        tracing::debug!("{what} address {} {preposition} interface {name}", address.address);
+        if self.concerned.contains(&name) {
+            tracing::debug!("{what} address {} {preposition} interface {name}", address.address);
+        }
         Some(Incident::Interface(name))
     }
 
