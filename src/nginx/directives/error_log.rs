@@ -75,7 +75,12 @@ fn syslog(parameters: &str, word: &Word, out: &mut Diagnostics) -> Option<LogTar
         None if !parameters.split(',').any(|parameter| parameter.starts_with("server=")) => {
             "no syslog server specified".to_owned()
         }
-        None => return Some(LogTarget::Syslog(parameters.to_owned())),
+        None => {
+            let message = format!("\"{}\" is not supported by evenkeel yet", word.lossy());
+            let help = "its lines go where the daemon's own go: to the local syslog, or to stderr";
+            out.push(Diagnostic::warning("nginx/syslog", message).at(word.span).help(help));
+            return Some(LogTarget::Syslog(parameters.to_owned()));
+        }
     };
     out.push(Diagnostic::error("nginx/invalid-parameter", message).at(word.span));
     None

@@ -56,6 +56,13 @@ pub(super) static ROWS: &[Row] = &[
             |c, n, out| slot::flag(&mut c.main.master_process, n, out),
         )
     },
+    // Not in upstream's list, which was made without PCRE; Alpine's nginx.conf begins with it.
+    Directive {
+        support: Support::Ignored("no regular expressions are compiled here"),
+        ..row("pcre_jit", MAIN, Flag, "on|off", "Whether to compile patterns.", |_, n, out| {
+            slot::flag(&mut None, n, out)
+        })
+    },
     Directive {
         support: Support::Ignored("time is never cached here"),
         ..row("timer_resolution", MAIN, ONE, "TIME", "How stale time may be.", |_, n, out| {
