@@ -270,7 +270,9 @@ fn nginx_workers_always_come_back() {
         assert!(wait_for(|| super::cell::comm(old) == "nginx"));
         assert!(wait_for(|| connect(8080).is_ok()));
         send(old, signal);
-        cell.expect("error.log", &format!("worker process {old} {words}"));
+        // As nginx has it: the process, and the thread that says it (which is the main one).
+        let said = format!("{master}#{master}: worker process {old} {words}");
+        cell.expect("error.log", &said);
         assert!(wait_for(|| worker().is_some_and(|new| new != old)));
     }
     // USR1: logs are opened anew after somebody has moved them.

@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::unistd::{Pid, gettid};
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -120,21 +121,22 @@ pub fn flush() {
 const BACKLOG: usize = 4096;
 
 enum Message {
-    Line(LogLevel, String),
+    /// With the thread that said it.
+    Line(LogLevel, Pid, String),
     Flush(SyncSender<()>),
 }
 
 fn write_all(shared: &Shared, lines: &Receiver<Message>) {
     for message in lines {
         match message {
-            Message::Line(level, text) => {
+            Message::Line(level, thread, text) => {
                 if let Some(opened) = shared.lock().as_mut() {
                     let lost = shared.lost.swap(0, Ordering::Relaxed);
                     if lost > 0 {
                         let text = format!("{lost} log lines lost: the log can't keep up");
-                        opened.write(LogLevel::Warn, &text);
+                        opened.write(LogLevel::Warn, thread, &text);
                     }
-                    opened.write(level, &text);
+                    opened.write(level, thread, &text);
                 }
             }
             // Whoever asked has given up waiting.
@@ -226,7 +228,7 @@ impl Opened {
         })
     }
 
-    fn line(&self, level: LogLevel, text: &str) -> String {
+    fn line(&self, level: LogLevel, thread: Pid, text: &str) -> String {
         match self.voice {
             Voice::Evenkeel if self.to_journald => {
                 format!("<{}>{}: {text}\n", syslog_level(level), self.name)
@@ -237,15 +239,15 @@ impl Opened {
             }
             Voice::Keepalived => format!("{}: {text}\n", LocalTime::now().ctime()),
             Voice::Nginx => {
-                let (process, thread) = (std::process::id(), nix::unistd::gettid());
+                let process = std::process::id();
                 format!("{} [{}] {process}#{thread}: {text}\n", LocalTime::now(), word(level))
             }
         }
     }
 
     /// A log that can't be written must not stop what it tells about: such lines are lost.
-    fn write(&mut self, level: LogLevel, text: &str) {
-        let line = self.line(level, text);
+    fn write(&mut self, level: LogLevel, thread: Pid, text: &str) {
+        let line = self.line(level, thread, text);
         let tag = match self.voice {
             Voice::Nginx => "nginx",
             _ => self.name.as_str(),
@@ -294,12 +296,12 @@ impl<S: Subscriber> Layer<S> for Journal {
         let Line { level, text } = line;
         let back = match self.0.writer.get() {
             None => Some(text),
-            Some(writer) => match writer.try_send(Message::Line(level, text)) {
+            Some(writer) => match writer.try_send(Message::Line(level, gettid(), text)) {
                 Err(TrySendError::Full(_)) => {
                     self.0.lost.fetch_add(1, Ordering::Relaxed);
                     None
                 }
-                Err(TrySendError::Disconnected(Message::Line(_, text))) => Some(text),
+                Err(TrySendError::Disconnected(Message::Line(.., text))) => Some(text),
                 Ok(()) | Err(TrySendError::Disconnected(Message::Flush(_))) => None,
             },
         };
@@ -307,7 +309,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         if let Some(text) = back
             && let Some(opened) = self.lock().as_mut()
         {
-            opened.write(level, &text);
+            opened.write(level, gettid(), &text);
         }
     }
 }
