@@ -94,6 +94,21 @@ fn reloads_in_a_row_end_as_the_last_one_says() {
     assert!(is_clean(daemon.stop()));
 }
 
+/// An interface that gets another name while it is up takes no virtual address along.
+#[test]
+fn no_address_stays_on_a_renamed_interface() {
+    let bed = Bed::new(1);
+    let host = &bed.hosts[0];
+    let daemon = Daemon::start(&bed, host, Evenkeel, &config("MASTER", 100, ""));
+    wait_until("master", PATIENCE, || host.holds(VIP) && host.holds(SECOND_VIP));
+    host.ip("link set eth0 name other0");
+    wait_until("let go", PATIENCE, || !host.holds(VIP) && !host.holds(SECOND_VIP));
+    host.ip("link set other0 name eth0");
+    wait_until("master again", PATIENCE, || host.holds(VIP) && host.holds(SECOND_VIP));
+    assert!(is_clean(daemon.stop()));
+    assert!(!host.holds(VIP) && !host.holds(SECOND_VIP));
+}
+
 /// A role that is killed is back, and master, before its peer would take over; the address stays.
 #[test]
 fn a_killed_role_is_followed_unnoticed() {

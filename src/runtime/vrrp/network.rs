@@ -226,6 +226,7 @@ impl Network {
         let old_name = old_name.map(|it| it.name.clone()).filter(|name| *name != link.name);
         if let Some(name) = old_name {
             self.links.remove(&name);
+            self.abandon(&name, link.index);
             incidents.push(Incident::Interface(name));
         }
         let before = self.links.insert(link.name.clone(), link.clone());
@@ -238,6 +239,20 @@ impl Network {
                 tracing::info!("Netlink reports {} {state}", link.name);
             }
             incidents.push(Incident::Interface(link.name));
+        }
+    }
+
+    /// Takes off what we hold on an interface that has another name by now: nobody would find it
+    /// there later.
+    fn abandon(&mut self, name: &str, index: u32) {
+        let (left, held): (Vec<Held>, Vec<Held>) =
+            self.held.drain(..).partition(|held| held.interface == name);
+        self.held = held;
+        for Held { address, .. } in left {
+            if let Err(error) = self.netlink.remove_address(index, address.address, address.prefix)
+            {
+                tracing::error!("{} stays on what was {name}: {error}", address.address);
+            }
         }
     }
 
