@@ -280,7 +280,7 @@ fn with_lines(lines: &str) -> Case {
 fn what_is_dangerous_to_leave_out_is_not_run() {
     for lines in [
         " use_vmac\n",
-        " unicast_peer {\n  10.0.0.2\n }\n",
+        " unicast_fault_no_peer\n",
         " version 3\n",
         " authentication {\n  auth_type AH\n  auth_pass x\n }\n",
         " native_ipv6\n",

@@ -170,6 +170,7 @@ pub(crate) fn router() -> VirtualRouter {
         authentication: Some(Authentication::Pass(Secret::new("1111"))),
         source: None,
         group: Ipv4Addr::new(224, 0, 0, 18),
+        unicast: None,
         preempt: true,
         preempt_delay: Duration::ZERO,
         addresses: vec![address("10.9.0.100/24")],

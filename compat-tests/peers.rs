@@ -2,9 +2,11 @@
 //!
 //! Needs root, iproute2, keepalived, tcpdump, tshark. Times are printed; the bounds are wide, since
 //! other tests run on the same cores. This file has elections and hand-overs; `peers/wire.rs` what goes
-//! over the wire, `peers/mishaps.rs` what others do to a node.
+//! over the wire, `peers/unicast.rs` the same without multicast, `peers/mishaps.rs` what others do to a
+//! node.
 
 mod mishaps;
+mod unicast;
 mod wire;
 
 use std::net::Ipv4Addr;
@@ -83,9 +85,12 @@ use Maker::{Debian, Evenkeel};
 /// Higher priority wins, a stop hands over, a comeback takes back, a lost host is replaced and
 /// after healing there is one master again.
 fn life_of_a_pair(makers: [Maker; 2]) {
+    life_of_a_pair_by(makers, config("MASTER", 100, ""), config("BACKUP", 90, ""));
+}
+
+/// `high`: the first one's config.
+fn life_of_a_pair_by(makers: [Maker; 2], high: String, low: String) {
     let pair = Pair::new(makers);
-    let low = config("BACKUP", 90, "");
-    let high = config("MASTER", 100, "");
     let b = pair.start_b(&low);
     let a = pair.start_a(&high);
     pair.settle("start, the higher priority holds the address", Pair::only_a);

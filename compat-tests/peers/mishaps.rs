@@ -254,7 +254,7 @@ fn a_flood_of_bad_packets_changes_nothing() {
                 pdu[0] = noise as u8;
             }
             // The queue to the switch may be full; that is enough then.
-            let _ = sender.send(112, source, group, &pdu);
+            let _ = sender.send(112, source, group, 255, &pdu);
         }
     });
     stays("still master", Duration::from_secs(3), || pair.a().holds(VIP));

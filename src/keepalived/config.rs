@@ -73,6 +73,8 @@ pub struct Globals {
     pub dynamic_interfaces: Option<Span>,
     pub version: Option<At<u8>>,
     pub group: Option<At<Ipv4Addr>>,
+    /// `vrrp_check_unicast_src`
+    pub check_unicast_src: bool,
     pub garp: Garp,
     pub garp_interval: Option<At<Duration>>,
     pub min_garp: bool,
@@ -140,6 +142,7 @@ pub struct Instance {
     pub auth_pass: Option<At<Secret>>,
     pub source: Option<At<Ipv4Addr>>,
     pub group: Option<At<Ipv4Addr>>,
+    pub unicast: Unicast,
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<At<Duration>>,
     pub addresses: Vec<Address>,
@@ -166,6 +169,26 @@ pub struct Notifies {
     pub fault: Option<Command>,
     pub stop: Option<Command>,
     pub any: Option<Command>,
+}
+
+/// `unicast_*` and `check_unicast_src`
+#[derive(Clone, Debug, Default)]
+pub struct Unicast {
+    pub peers: Vec<Peer>,
+    pub ttl: Option<At<u8>>,
+    pub check_source: bool,
+    /// `unicast_fault_no_peer`
+    pub fault_without_peer: Option<Span>,
+    /// The first word that says that unicast is meant.
+    pub meant: Option<Span>,
+}
+
+/// One line of `unicast_peer`.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub address: Ipv4Addr,
+    pub min_ttl: Option<u8>,
+    pub max_ttl: Option<u8>,
 }
 
 /// One line of `virtual_ipaddress`.
@@ -224,6 +247,7 @@ impl Instance {
             auth_pass: None,
             source: None,
             group: None,
+            unicast: Unicast::default(),
             nopreempt: None,
             preempt_delay: None,
             addresses: Vec::new(),

@@ -1,4 +1,5 @@
-//! Raw IPv4 sockets for a protocol that speaks to a multicast group on one interface.
+//! Raw IPv4 sockets for a protocol that speaks to a multicast group, or to single hosts, on one
+//! interface.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -24,24 +25,33 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
-/// Receives one IP protocol's packets to a group on one interface.
+/// Receives one IP protocol's packets to a group, or an address of this host, on one interface.
 #[derive(Debug)]
-pub struct GroupReceiver {
+pub struct Receiver {
     socket: AsyncFd<Socket>,
     buffer: Vec<u8>,
 }
 
-impl GroupReceiver {
+impl Receiver {
     /// Joins the group. Must be called inside a tokio runtime. Needs CAP_NET_RAW.
-    pub fn open(protocol: u8, interface: &str, index: u32, group: Ipv4Addr) -> io::Result<Self> {
-        let socket =
-            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
-        socket.set_nonblocking(true)?;
-        socket.bind_device(Some(interface.as_bytes()))?;
+    pub fn join(protocol: u8, interface: &str, index: u32, group: Ipv4Addr) -> io::Result<Self> {
+        let socket = open(protocol, interface)?;
         socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
         // Only what this socket joined, not what any socket of the host joined.
         socket.set_multicast_all_v4(false)?;
-        Ok(GroupReceiver { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
+        Ok(Receiver { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
+    }
+
+    /// Hears what comes to one of this host's addresses. Must be called inside a tokio runtime.
+    /// Needs CAP_NET_RAW.
+    ///
+    /// Error: this host doesn't have the address.
+    pub fn bind(protocol: u8, interface: &str, address: Ipv4Addr) -> io::Result<Self> {
+        let socket = open(protocol, interface)?;
+        socket.bind(&SocketAddrV4::new(address, 0).into())?;
+        // No group, whatever other sockets joined.
+        socket.set_multicast_all_v4(false)?;
+        Ok(Receiver { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
     }
 
     /// The next packet whose IP header makes sense. An error of the interface (it went down) is
@@ -76,6 +86,14 @@ impl GroupReceiver {
     }
 }
 
+fn open(protocol: u8, interface: &str) -> io::Result<Socket> {
+    let protocol = Protocol::from(i32::from(protocol));
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    Ok(socket)
+}
+
 /// Sends IP packets with headers of its own out of one interface.
 #[derive(Debug)]
 pub struct HeaderSender {
@@ -95,12 +113,13 @@ impl HeaderSender {
         Ok(HeaderSender { socket, identification: 0 })
     }
 
-    /// Sends `payload` with TTL 255 and the precedence of network control (TOS 0xc0).
+    /// Sends `payload` with the precedence of network control (TOS 0xc0).
     pub fn send(
         &mut self,
         protocol: u8,
         source: Ipv4Addr,
         destination: Ipv4Addr,
+        ttl: u8,
         payload: &[u8],
     ) -> io::Result<()> {
         // 0 would let the kernel choose.
@@ -113,7 +132,7 @@ impl HeaderSender {
         packet.extend(self.identification.to_be_bytes());
         packet.extend([0, 0]);
         // The kernel fills in the header's checksum (raw(7)).
-        packet.extend([255, protocol, 0, 0]);
+        packet.extend([ttl, protocol, 0, 0]);
         packet.extend(source.octets());
         packet.extend(destination.octets());
         packet.extend(payload);

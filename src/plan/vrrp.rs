@@ -35,10 +35,13 @@ pub struct VirtualRouter {
     #[serde(with = "seconds")]
     pub advert_interval: Duration,
     pub authentication: Option<Authentication>,
-    /// `mcast_src_ip`; else the interface's primary address.
+    /// `mcast_src_ip` or `unicast_src_ip`; else the interface's primary address.
     pub source: Option<Ipv4Addr>,
-    /// 224.0.0.18 unless the config says otherwise.
+    /// 224.0.0.18 unless the config says otherwise. Nobody speaks to it where there is `unicast`.
     pub group: Ipv4Addr,
+    /// `unicast_peer`: adverts go to these instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unicast: Option<Unicast>,
     /// False with `nopreempt`.
     pub preempt: bool,
     #[serde(with = "seconds")]
@@ -49,6 +52,25 @@ pub struct VirtualRouter {
     pub scripts: Vec<TrackedScript>,
     pub notify: Notify,
     pub span: Span,
+}
+
+/// Adverts by unicast (keepalived.conf(5), `unicast_peer`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unicast {
+    /// At least one.
+    pub peers: Vec<Peer>,
+    /// `unicast_ttl`, of what is sent.
+    pub ttl: u8,
+    /// `check_unicast_src`: only peers are heard, each within its range of TTLs.
+    pub check_source: bool,
+}
+
+/// One line of `unicast_peer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub address: Ipv4Addr,
+    pub min_ttl: u8,
+    pub max_ttl: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -60,6 +60,7 @@ fn router(version: Version) -> VirtualRouter {
         authentication: None,
         source: None,
         group: GROUP,
+        unicast: None,
         preempt: true,
         preempt_delay: Duration::from_secs(2),
         addresses: Vec::new(),

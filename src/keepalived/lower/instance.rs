@@ -3,17 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::config::{At, AuthType, Garp, Instance, Refusal};
+use super::super::config::{self, At, AuthType, Garp, Instance, Refusal};
 use super::Lowering;
 use crate::plan::vrrp::{
-    Authentication, GratuitousArp, InitialState, Notify, SpanKey, TrackedScript, Version,
-    VirtualAddress, VirtualRouter,
+    Authentication, GratuitousArp, InitialState, Notify, Peer, SpanKey, TrackedScript, Unicast,
+    Version, VirtualAddress, VirtualRouter,
 };
 use crate::text::{Diagnostic, Span};
 
 /// IANA's group for VRRP (RFC 3768 section 5.2.2).
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
+/// Of unicast adverts, too.
+const TTL: u8 = 255;
 const PRIORITY: u8 = 100;
 const OWNER: u8 = 255;
 
@@ -62,6 +64,7 @@ impl Lowering<'_> {
         let (preempt, preempt_delay) = self.preemption(instance);
         let scripts = self.tracked(instance);
         let notify = self.notify(instance);
+        let unicast = self.unicast(instance);
         if self.refused(instance, group) {
             return None;
         }
@@ -77,6 +80,7 @@ impl Lowering<'_> {
             authentication,
             source: instance.source.as_ref().map(|at| at.value),
             group: group.map_or(GROUP, |at| at.value),
+            unicast,
             preempt,
             preempt_delay,
             addresses,
@@ -115,6 +119,10 @@ impl Lowering<'_> {
         if let Some(address) = instance.addresses.first().filter(|a| a.address.is_ipv6()) {
             add("an IPv6 virtual address", "only IPv4 is spoken", address.span);
         }
+        let fault = instance.unicast.fault_without_peer;
+        if let Some(span) = fault.filter(|_| instance.unicast.peers.is_empty()) {
+            add("unicast_fault_no_peer", "there is no peer", span);
+        }
         if let Some(span) = group {
             add("vrrp_sync_group", "instances can't yet change state together", span);
         }
@@ -127,6 +135,43 @@ impl Lowering<'_> {
             self.diagnostics.push(diagnostic.help(help));
         }
         !refused.is_empty()
+    }
+
+    fn unicast(&mut self, instance: &Instance) -> Option<Unicast> {
+        let (name, config) = (&instance.name.value, &instance.unicast);
+        if config.peers.is_empty() {
+            if let Some(ttl) = &config.ttl {
+                let message =
+                    format!("({name}): Cannot use unicast_ttl without unicast peers - resetting");
+                self.complain(message, ttl.span);
+            }
+            if let Some(span) = config.meant.filter(|_| config.fault_without_peer.is_none()) {
+                let message = format!(
+                    "({name}) A unicast keyword has been specified without any unicast peers. \
+                     Defaulting to multicast. This usage is deprecated - please update your \
+                     configuration."
+                );
+                self.complain(message, span);
+            }
+            return None;
+        }
+        if let Some(group) = &instance.group {
+            let message =
+                format!("({name}) multicast destination specified with unicast - ignoring");
+            self.complain(message, group.span);
+        }
+        let lower = |peer: &config::Peer| Peer {
+            address: peer.address,
+            min_ttl: peer.min_ttl.unwrap_or(0),
+            max_ttl: peer.max_ttl.unwrap_or(u8::MAX),
+        };
+        let limited = config.peers.iter().any(|it| it.min_ttl.or(it.max_ttl).is_some());
+        Some(Unicast {
+            peers: config.peers.iter().map(lower).collect(),
+            ttl: config.ttl.as_ref().map_or(TTL, |at| at.value),
+            // Measured: a limit of one peer keeps out whoever isn't a peer.
+            check_source: config.check_source || self.config.globals.check_unicast_src || limited,
+        })
     }
 
     fn addresses(&mut self, instance: &Instance) -> Vec<VirtualAddress> {

@@ -141,14 +141,23 @@ impl Lowering<'_> {
             let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
             let group = group.map_or(instance::GROUP, |at| at.value);
             let v4 = instance.addresses.first().is_none_or(|a| a.address.is_ipv4());
-            let key = (&interface.value, vrid.value, v4, group);
+            // Nobody else hears what comes to one address of this host, or to one group.
+            let unicast = !instance.unicast.peers.is_empty();
+            let source = instance.source.as_ref().map(|at| at.value);
+            let heard = if unicast { source } else { Some(group) };
+            let key = (&interface.value, vrid.value, v4, heard);
             let Some((before, place)) = seen.insert(key, (instance, vrid.span)) else { continue };
             let (first, second) = (&before.name.value, &instance.name.value);
             let family = if v4 { "IPv4" } else { "IPv6" };
-            let message = format!(
-                "{first} and {second} both use VRID {} with {family} on interface {}",
-                vrid.value, interface.value
-            );
+            let message = match unicast {
+                true => {
+                    format!("({first}) duplicate VRID conflict with {second} VRID {}", vrid.value)
+                }
+                false => format!(
+                    "{first} and {second} both use VRID {} with {family} on interface {}",
+                    vrid.value, interface.value
+                ),
+            };
             let diagnostic = Diagnostic::fatal("keepalived/duplicate-vrid", message).at(vrid.span);
             let diagnostic = diagnostic.label(place, format!("{first} uses it here"));
             self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));

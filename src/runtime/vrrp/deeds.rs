@@ -27,8 +27,8 @@ impl Role {
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
         for action in actions {
             match action {
-                Action::Send { source, destination, pdu } => {
-                    let sent = self.network.send(interface, source, destination, &pdu);
+                Action::Send { source, destination, ttl, pdu } => {
+                    let sent = self.network.send(interface, source, destination, ttl, &pdu);
                     self.complain(now, at, "sending an advert", sent);
                 }
                 Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),

@@ -12,7 +12,7 @@ use crate::vrrp::machine::Event;
 impl Role {
     /// Starts one router, by [`Event::Start`] or [`Event::Resume`].
     pub(super) fn begin(&mut self, now: Instant, config: VirtualRouter, first: Event) {
-        let interface = self.interface_event(&config.interface);
+        let interface = self.interface_event(&config);
         let verdict = self.scripts.weigh(&config);
         self.routers.push(Router::new(config, now));
         let at = self.routers.len() - 1;
@@ -62,10 +62,12 @@ impl Role {
 
     pub(super) fn reconfigure(&mut self, now: Instant, at: usize, new: VirtualRouter) {
         let interface_before = self.routers[at].machine.router().interface.clone();
-        let moves = interface_before != new.interface;
+        // Where unicast comes to it may be another address now.
+        let moves = interface_before != new.interface
+            || self.network.ear(self.routers[at].machine.router()) != self.network.ear(&new);
         let verdict = self.scripts.weigh(&new);
         let tracked = !new.scripts.is_empty();
-        let interface = self.interface_event(&new.interface);
+        let interface = self.interface_event(&new);
         // What is done now still concerns the old interface.
         self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &interface_before);
         if moves {

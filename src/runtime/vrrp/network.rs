@@ -1,13 +1,13 @@
 //! The network as the vrrp role sees it: interfaces, sockets on them, virtual addresses.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::task::{Context, Poll};
 
 use crate::kernel::arp::ArpSender;
 use crate::kernel::netlink::{Address, Change, Link, Monitor, Netlink, NewAddress};
-use crate::kernel::raw::{GroupReceiver, HeaderSender, Packet};
+use crate::kernel::raw::{HeaderSender, Packet, Receiver};
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::runtime::handoff::Held;
 use crate::vrrp::packet::PROTOCOL;
@@ -16,7 +16,7 @@ use crate::vrrp::packet::PROTOCOL;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
     pub(super) up: bool,
-    /// The first IPv4 address that isn't a virtual one.
+    /// The first IPv4 address that isn't a virtual one; or the one for unicast, if it is there.
     pub(super) primary: Option<Ipv4Addr>,
 }
 
@@ -24,9 +24,11 @@ pub(super) struct Interface {
 #[derive(Debug)]
 pub(super) enum Arrival {
     Changes(io::Result<Vec<Change>>),
-    /// On the interface of this name.
-    Packet(String, io::Result<Packet>),
+    Packet(Ear, io::Result<Packet>),
 }
+
+/// A socket for adverts: the name of its interface, and the group or own address it hears.
+pub(super) type Ear = (String, Ipv4Addr);
 
 /// What happened to the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub(super) struct Network {
     /// By name.
     links: BTreeMap<String, Link>,
     addresses: Vec<Address>,
-    wires: BTreeMap<(String, Ipv4Addr), Wire>,
+    wires: BTreeMap<Ear, Wire>,
     /// At which of them the next look for packets begins: a flood on one keeps none unheard.
     turn: usize,
     /// Interfaces of routers and of their addresses; of others nobody wants to read.
@@ -56,11 +58,11 @@ pub(super) struct Network {
     held: Vec<Held>,
 }
 
-/// Adverts to one group on one interface.
+/// Adverts to one group, or to one of our addresses, on one interface.
 #[derive(Debug)]
 struct Wire {
     index: u32,
-    receiver: GroupReceiver,
+    receiver: Receiver,
     sender: HeaderSender,
 }
 
@@ -102,43 +104,59 @@ impl Network {
             std::iter::once(&router.interface).chain(others).cloned()
         };
         self.concerned = routers.clone().flat_map(interfaces).collect();
-        self.wires.retain(|(interface, group), wire| {
+        let wanted: BTreeSet<Ear> = routers.filter_map(|router| self.ear(router)).collect();
+        self.wires.retain(|(interface, address), wire| {
             let index = self.links.get(interface).map(|link| link.index);
-            index == Some(wire.index)
-                && routers
-                    .clone()
-                    .any(|router| router.interface == *interface && router.group == *group)
+            index == Some(wire.index) && wanted.contains(&(interface.clone(), *address))
         });
-        for router in routers {
-            self.open_wire(&router.interface, router.group);
+        for ear in wanted {
+            self.open_wire(ear);
         }
     }
 
-    fn open_wire(&mut self, interface: &str, group: Ipv4Addr) {
-        let key = (interface.to_owned(), group);
+    /// Where a router hears adverts. By unicast it has to have the address first.
+    pub(super) fn ear(&self, router: &VirtualRouter) -> Option<Ear> {
+        let address = match router.unicast {
+            Some(_) => self.interface(router)?.primary?,
+            None => router.group,
+        };
+        Some((router.interface.clone(), address))
+    }
+
+    fn open_wire(&mut self, key: Ear) {
+        let (interface, address) = (key.0.as_str(), key.1);
         let Some(index) = self.links.get(interface).map(|link| link.index) else { return };
         if self.wires.contains_key(&key) {
             return;
         }
-        let receiver = GroupReceiver::open(PROTOCOL, interface, index, group);
+        let receiver = match address.is_multicast() {
+            true => Receiver::join(PROTOCOL, interface, index, address),
+            false => Receiver::bind(PROTOCOL, interface, address),
+        };
         let wire = receiver.and_then(|receiver| {
             Ok(Wire { index, receiver, sender: HeaderSender::open(interface)? })
         });
         match wire {
             Ok(wire) => {
+                let cast = if address.is_multicast() { "multicast" } else { "unicast" };
                 tracing::debug!(
-                    "VRRP sockpool: [ifindex(  {index}), family(IPv4), proto(112), multicast, \
-                     address({group})]"
+                    "VRRP sockpool: [ifindex(  {index}), family(IPv4), proto(112), {cast}, \
+                     address({address})]"
                 );
                 self.wires.insert(key, wire);
             }
-            Err(error) => tracing::error!("no socket for {group} on {interface}: {error}"),
+            Err(error) => tracing::error!("no socket for {address} on {interface}: {error}"),
         }
     }
 
-    /// `None`: there is no such interface.
-    pub(super) fn interface(&self, name: &str) -> Option<Interface> {
-        let link = self.links.get(name)?;
+    /// The interface as a router sees it. `None`: there is no such interface.
+    pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
+        let link = self.links.get(&router.interface)?;
+        if let (Some(_), Some(source)) = (&router.unicast, router.source) {
+            let mut all = self.addresses.iter();
+            let primary = all.any(|it| it.address == IpAddr::V4(source)).then_some(source);
+            return Some(Interface { up: link.up, primary });
+        }
         let own = |address: &&Address| {
             address.index == link.index && !self.virtual_addresses.contains(&address.address)
         };
@@ -159,19 +177,19 @@ impl Network {
         self.turn = turn + 1;
         let mut wires: Vec<_> = self.wires.iter_mut().collect();
         wires.rotate_left(turn);
-        for ((interface, _), wire) in wires {
+        for (ear, wire) in wires {
             if let Poll::Ready(packet) = wire.receiver.poll_receive(context) {
-                return Poll::Ready(Arrival::Packet(interface.clone(), packet));
+                return Poll::Ready(Arrival::Packet(ear.clone(), packet));
             }
         }
         Poll::Pending
     }
 
     /// A packet that is there already.
-    pub(super) fn waiting_packet(&mut self) -> Option<(String, Packet)> {
-        self.wires.iter_mut().find_map(|((interface, _), wire)| {
-            Some((interface.clone(), wire.receiver.take_waiting()?))
-        })
+    pub(super) fn waiting_packet(&mut self) -> Option<(Ear, Packet)> {
+        self.wires
+            .iter_mut()
+            .find_map(|(ear, wire)| Some((ear.clone(), wire.receiver.take_waiting()?)))
     }
 
     /// Takes changes in; what routers have to be told, in order.
@@ -311,14 +329,18 @@ impl Network {
         interface: &str,
         source: IpAddr,
         destination: IpAddr,
+        ttl: u8,
         pdu: &[u8],
     ) -> io::Result<()> {
         let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let key = (interface.to_owned(), destination);
-        let wire = self.wires.get_mut(&key).ok_or(io::ErrorKind::NotConnected)?;
-        wire.sender.send(PROTOCOL, source, destination, pdu)
+        // To the group, or from where the peers' adverts come in.
+        let ears = [destination, source].map(|address| (interface.to_owned(), address));
+        let ear = ears.iter().find(|ear| self.wires.contains_key(ear));
+        let wire =
+            ear.and_then(|ear| self.wires.get_mut(ear)).ok_or(io::ErrorKind::NotConnected)?;
+        wire.sender.send(PROTOCOL, source, destination, ttl, pdu)
     }
 
     pub(super) fn announce(&self, interface: &str, address: IpAddr) -> io::Result<()> {

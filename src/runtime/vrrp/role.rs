@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::life::inherits;
-use super::network::{Arrival, Incident, Interface, Network};
+use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::router::{Router, Valve};
 use super::scripts::Scripts;
 use super::signals::Signals;
 use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
+use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Event, Received};
@@ -171,8 +172,8 @@ impl Role {
             }
             // What was said while this process slept decides whether a timer still has a point.
             for _ in 0..4096 {
-                let Some((interface, packet)) = self.network.waiting_packet() else { break };
-                self.hear(now, &interface, packet);
+                let Some((ear, packet)) = self.network.waiting_packet() else { break };
+                self.hear(now, &ear, packet);
             }
         }
         for at in 0..self.routers.len() {
@@ -193,8 +194,8 @@ impl Role {
 
     fn receive(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
-            Arrival::Packet(interface, Ok(packet)) => self.hear(now, &interface, packet),
-            Arrival::Packet(interface, Err(error)) => {
+            Arrival::Packet(ear, Ok(packet)) => self.hear(now, &ear, packet),
+            Arrival::Packet((interface, _), Err(error)) => {
                 tracing::debug!("receiving on {interface}: {error}");
             }
             Arrival::Changes(Ok(changes)) => self.follow(now, changes),
@@ -205,7 +206,13 @@ impl Role {
         }
     }
 
-    fn hear(&mut self, now: Instant, interface: &str, packet: Packet) {
+    fn hear(&mut self, now: Instant, ear: &Ear, packet: Packet) {
+        let (interface, address) = ear;
+        // A socket that joined a group gets what is for the host as well. Routers with unicast peers
+        // have sockets of their own for that; to the others it means nothing, as to keepalived's.
+        if packet.destination != *address {
+            return;
+        }
         if packet.payload.len() < SHORTEST {
             let length = packet.payload.len() + 20;
             if self.valve.pass(now).is_some() {
@@ -216,9 +223,7 @@ impl Role {
         let vrid = packet.payload[1];
         let wanted = |router: &Router| {
             let config = router.machine.router();
-            config.interface == interface
-                && config.vrid == vrid
-                && (!packet.destination.is_multicast() || packet.destination == config.group)
+            config.vrid == vrid && self.network.ear(config).as_ref() == Some(ear)
         };
         let at = self.routers.iter().position(wanted);
         let Some(at) = at else {
@@ -247,8 +252,10 @@ impl Role {
                 Incident::Interface(name) => {
                     self.network.serve(self.routers.iter().map(|it| it.machine.router()));
                     for at in 0..self.routers.len() {
-                        if self.routers[at].machine.router().interface == name {
-                            let event = self.interface_event(&name);
+                        let config = self.routers[at].machine.router();
+                        // A source address for unicast may be on another one.
+                        if config.interface == name || config.unicast.is_some() {
+                            let event = self.interface_event(config);
                             self.tell(now, at, event);
                         }
                     }
@@ -268,8 +275,8 @@ impl Role {
         }
     }
 
-    pub(super) fn interface_event(&self, name: &str) -> Event {
-        let interface = self.network.interface(name);
+    pub(super) fn interface_event(&self, router: &VirtualRouter) -> Event {
+        let interface = self.network.interface(router);
         let Interface { up, primary } = interface.unwrap_or(Interface { up: false, primary: None });
         Event::Interface { up, primary }
     }

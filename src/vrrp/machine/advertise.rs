@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Action, Actions, Counter, Machine, SHORTEST_INTERVAL};
 use crate::plan::vrrp::Version;
-use crate::vrrp::packet::{Advert, auth_data, auth_type, ipv4};
+use crate::vrrp::packet::{Advert, TTL, auth_data, auth_type, ipv4};
 
 impl Machine {
     /// Sends an advert and sets the time of the next one, without drift while in time.
@@ -18,7 +18,6 @@ impl Machine {
 
     pub(super) fn send(&self, priority: u8, out: &mut Actions) {
         let Some(source) = self.source() else { return };
-        let group = self.router.group;
         let version2 = self.router.version == Version::V2;
         let authentication = self.router.authentication.as_ref().filter(|_| version2);
         let advert = Advert {
@@ -30,11 +29,18 @@ impl Machine {
             auth: auth_type(authentication),
             auth_data: auth_data(authentication),
         };
-        out.push(Action::Send {
-            source: IpAddr::V4(source),
-            destination: IpAddr::V4(group),
-            pdu: advert.encode(source, group),
-        });
+        let mut send = |destination, ttl| {
+            out.push(Action::Send {
+                source: IpAddr::V4(source),
+                destination: IpAddr::V4(destination),
+                ttl,
+                pdu: advert.encode(source, destination),
+            });
+        };
+        match &self.router.unicast {
+            None => send(self.router.group, TTL),
+            Some(unicast) => unicast.peers.iter().for_each(|it| send(it.address, unicast.ttl)),
+        }
         out.push(Action::Count(Counter::AdvertSent));
     }
 

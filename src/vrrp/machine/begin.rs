@@ -25,6 +25,13 @@ impl Machine {
                         format!("({}): {line}", self.router.name),
                     ));
                     self.info(out, "entering FAULT state");
+                } else if self.source().is_none() && self.router.unicast.is_some() {
+                    let line = "entering FAULT state (src address not configured)";
+                    out.push(Action::Log(
+                        LogLevel::Info,
+                        format!("({}): {line}", self.router.name),
+                    ));
+                    self.info(out, "Entering FAULT STATE");
                 }
                 self.transition(State::Fault, out);
             }
@@ -100,6 +107,7 @@ mod tests {
             authentication: None,
             source: None,
             group: Ipv4Addr::new(224, 0, 0, 18),
+            unicast: None,
             preempt: true,
             preempt_delay: Duration::ZERO,
             addresses: Vec::new(),

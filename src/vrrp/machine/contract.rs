@@ -44,7 +44,8 @@ pub enum Event {
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
     /// could read from a malformed one). The machine validates it.
     Packet(Received),
-    /// The interface: up or down, and its primary IPv4 address.
+    /// The interface: up or down, and its primary IPv4 address. For a router with unicast peers
+    /// and a source address of its own: that one, if this host has it.
     Interface { up: bool, primary: Option<Ipv4Addr> },
     /// What tracking makes of this router now (see [`weigh`](crate::vrrp::track::weigh)).
     Tracking(Verdict),
@@ -70,8 +71,8 @@ pub struct Received {
 /// What the shell has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send these VRRP bytes from `source` to the group, TTL 255.
-    Send { source: IpAddr, destination: IpAddr, pdu: Vec<u8> },
+    /// Send these VRRP bytes from `source` to the group or a peer.
+    Send { source: IpAddr, destination: IpAddr, ttl: u8, pdu: Vec<u8> },
     /// Put the addresses on their interfaces (already there: fine).
     AddAddresses(Vec<VirtualAddress>),
     /// Take them off (already gone: fine).

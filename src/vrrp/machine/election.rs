@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Action, Actions, CountdownSpan, Counter, LogLevel, Machine, OWNER, Received, State};
 use crate::plan::vrrp::Version;
-use crate::vrrp::packet::{Advert, Expected, Reject, examine};
+use crate::vrrp::packet::{Advert, Expected, Reject, examine, speaker};
 
 impl Machine {
     /// A packet came in. One that doesn't count changes nothing but statistics; keepalived lets it
@@ -21,6 +21,10 @@ impl Machine {
                 if advert.priority == 0 {
                     out.push(Action::Count(Counter::PriorityZeroReceived));
                 }
+                // Measured: to keepalived it is one received, whoever sent it.
+                if let Err(reject) = speaker(packet, &self.router) {
+                    return self.refuse(&reject, out);
+                }
                 match self.state {
                     State::Active => self.hear_as_active(now, packet.source, &advert, out),
                     _ => self.hear_as_backup(now, packet.source, &advert, out),
@@ -31,8 +35,10 @@ impl Machine {
     }
 
     fn refuse(&self, reject: &Reject, out: &mut Actions) {
-        let Some(counter) = reject.counter() else { return };
-        out.push(Action::Count(counter));
+        if *reject == Reject::NotForUs {
+            return;
+        }
+        out.extend(reject.counter().map(Action::Count));
         let message = reject.message(&self.router);
         match reject {
             // keepalived doesn't know yet whose packet it is.

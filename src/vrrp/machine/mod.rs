@@ -109,9 +109,13 @@ impl Machine {
         if self.conceded { self.verdict.priority.min(OWNER - 1) } else { self.verdict.priority }
     }
 
-    /// Where its adverts come from.
+    /// Where its adverts come from. By unicast that is where the answers go as well, so the address
+    /// has to be there: [`Event::Interface`] tells it as the primary one.
     pub fn source(&self) -> Option<Ipv4Addr> {
-        self.router.source.or(self.primary)
+        match self.router.unicast {
+            Some(_) => self.primary,
+            None => self.router.source.or(self.primary),
+        }
     }
 
     /// When to call with [`Event::Timeout`]; `None`: nothing is waited for.

@@ -8,8 +8,8 @@ use crate::vrrp::track::{Standing, Verdict};
 
 impl Machine {
     /// State and timers stay; only differences become actions. Another VRID, interface, group or
-    /// version makes it another router on the wire, so the old one says goodbye and the new one
-    /// begins.
+    /// version, or another address for unicast, makes it another router on the wire, so the old one
+    /// says goodbye and the new one begins.
     pub(super) fn reconfigure(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         // A predecessor's addresses are known by the old config only.
         self.give_up_resuming(out);
@@ -117,6 +117,8 @@ fn same_on_the_wire(old: &VirtualRouter, new: &VirtualRouter) -> bool {
         && old.interface == new.interface
         && old.group == new.group
         && old.version == new.version
+        && old.unicast.is_some() == new.unicast.is_some()
+        && (new.unicast.is_none() || old.source == new.source)
 }
 
 fn advert_differs(old: &VirtualRouter, new: &VirtualRouter) -> bool {
@@ -124,5 +126,6 @@ fn advert_differs(old: &VirtualRouter, new: &VirtualRouter) -> bool {
         || old.advert_interval != new.advert_interval
         || old.authentication != new.authentication
         || old.source != new.source
+        || old.unicast != new.unicast
         || old.addresses.iter().map(|it| it.address).ne(new.addresses.iter().map(|it| it.address))
 }

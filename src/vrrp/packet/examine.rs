@@ -54,6 +54,14 @@ pub enum Reject {
         expected: usize,
     },
     AddressMissing(Ipv4Addr),
+    /// `check_unicast_src`
+    NotAPeer(IpAddr),
+    /// `min_ttl`, `max_ttl`
+    PeerTtl {
+        received: u8,
+        min: u8,
+        max: u8,
+    },
 }
 
 /// The advert in a packet, or why the packet doesn't count. Never panics, whatever the bytes.
@@ -62,7 +70,11 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) else {
         return Err(Reject::NotForUs);
     };
-    if Some(source) == expected.source || destination != router.group {
+    let meant = match router.unicast {
+        Some(_) => expected.source == Some(destination),
+        None => destination == router.group,
+    };
+    if Some(source) == expected.source || !meant {
         return Err(Reject::NotForUs);
     }
     let pdu = packet.pdu.as_slice();
@@ -78,7 +90,7 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
     if pdu[1] != router.vrid {
         return Err(Reject::Vrid(pdu[1]));
     }
-    if packet.ttl != TTL {
+    if router.unicast.is_none() && packet.ttl != TTL {
         return Err(Reject::Ttl(packet.ttl));
     }
     let version = number(router.version);
@@ -110,6 +122,20 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
     }
     compare_addresses(&advert, router)?;
     Ok(advert)
+}
+
+/// Is a good packet from one of the unicast peers, and near enough? keepalived asks this last.
+pub fn speaker(packet: &Received, router: &VirtualRouter) -> Result<(), Reject> {
+    let Some(unicast) = router.unicast.as_ref().filter(|unicast| unicast.check_source) else {
+        return Ok(());
+    };
+    let peer = unicast.peers.iter().find(|it| IpAddr::V4(it.address) == packet.source);
+    let Some(peer) = peer else { return Err(Reject::NotAPeer(packet.source)) };
+    let (min, max) = (peer.min_ttl, peer.max_ttl);
+    if !(min..=max).contains(&packet.ttl) {
+        return Err(Reject::PeerTtl { received: packet.ttl, min, max });
+    }
+    Ok(())
 }
 
 fn authenticate(pdu: &[u8], router: &VirtualRouter) -> Result<(), Reject> {
@@ -177,9 +203,9 @@ impl Reject {
     /// The statistic that it adds to.
     pub fn counter(&self) -> Option<Counter> {
         Some(match self {
-            Reject::NotForUs => return None,
+            Reject::NotForUs | Reject::NotAPeer(_) => return None,
             Reject::NoHeader { .. } | Reject::Length { .. } => Counter::PacketLengthError,
-            Reject::Ttl(_) => Counter::TtlError,
+            Reject::Ttl(_) | Reject::PeerTtl { .. } => Counter::TtlError,
             Reject::Version { .. } => Counter::VersionError,
             Reject::Vrid(_) => Counter::VridError,
             Reject::InvalidAuthType(_) => Counter::InvalidAuthType,
@@ -230,6 +256,12 @@ impl Reject {
             Reject::Checksum(version) => format!("Invalid VRRPv{} checksum", number(*version)),
             Reject::AddressCount { received, expected } => {
                 format!("received an unexpected ip number count {received}, expected {expected}!")
+            }
+            Reject::NotAPeer(source) => {
+                format!("unicast source address {source} not a unicast peer")
+            }
+            Reject::PeerTtl { received, min, max } => {
+                format!("TTL/HL {received} not in range {min} - {max}")
             }
             Reject::AddressMissing(address) => format!(
                 "ip address associated with VRID {} not present in MASTER advert: {address}",

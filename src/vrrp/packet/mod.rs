@@ -8,13 +8,14 @@ mod advert;
 mod examine;
 
 pub use advert::{Advert, AuthType, Malformed};
-pub use examine::{Expected, Reject, examine};
+pub use examine::{Expected, Reject, examine, speaker};
 pub(crate) use examine::{auth_data, auth_type, ipv4};
 
 /// IP protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;
 
-/// The one TTL that an advert may have: it shows that no router forwarded it (RFC 3768, 5.2.3).
+/// The one TTL that a multicast advert may have: it shows that no router forwarded it (RFC 3768,
+/// 5.2.3).
 pub const TTL: u8 = 255;
 
 /// The Internet checksum (RFC 1071) over the parts in order; every part but the last has an even

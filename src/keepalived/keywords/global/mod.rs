@@ -31,7 +31,6 @@ const NO_SCHEDULING: &str = "priorities and scheduling of the processes stay as 
 const OWN_NAMES: &str = "the process is named as keepalived's, which is what scripts look for";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
 const VMAC_ONLY: &str = "it concerns virtual MAC interfaces, which aren't made";
-const UNICAST_ONLY: &str = "there are no unicast peers";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(MAIN, "global_defs", "", "Settings for all").block("global_defs").full(nothing),
@@ -168,7 +167,7 @@ pub(super) const TABLE: &[Row] = &[
     )
     .ignored("comparing them costs next to nothing"),
     Row::of(GLOBAL, "vrrp_check_unicast_src", "", "Only hear configured peers")
-        .ignored(UNICAST_ONLY),
+        .full(set::check_unicast_src),
     Row::of(GLOBAL, "vrrp_owner_ignore_adverts", "", "The owner of the addresses ignores adverts")
         .newer()
         .refused("they aren't ignored"),

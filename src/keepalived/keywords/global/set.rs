@@ -66,6 +66,10 @@ pub(super) fn vrrp_version(
     }
 }
 
+pub(super) fn check_unicast_src(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+    config.globals.check_unicast_src = true;
+}
+
 pub(super) fn mcast_group4(
     config: &mut KeepalivedConfig,
     node: &Node,

@@ -1,9 +1,10 @@
 //! `vrrp_instance` and `vrrp_sync_group` (keepalived.conf(5), "VRRP instance(s)", "VRRP
 //! synchronization group(s)").
 //!
-//! The rows; [`set`] has what they do.
+//! The rows; [`set`] has what they do, [`unicast`] those about peers.
 
 mod set;
+mod unicast;
 
 use super::{Row, address, nothing, track};
 
@@ -13,7 +14,6 @@ const BOTH: &[&str] = &["vrrp_instance", "vrrp_sync_group"];
 const AUTHENTICATION: &[&str] = &["vrrp_instance authentication"];
 const HMAC: &[&str] = &["vrrp_instance auth_hmac"];
 
-const NO_UNICAST: &str = "adverts go by multicast only; an instance with unicast peers isn't run";
 pub(super) const NO_VMAC: &str =
     "there are no virtual MAC interfaces; an instance that asks for one isn't run";
 const NO_V3: &str = "VRRP version 3 isn't spoken; an instance that asks for it isn't run";
@@ -37,7 +37,7 @@ pub(super) const TABLE: &[Row] = &[
     )
     .bare()
     .block("vrrp_instance")
-    .partial("VRRP version 2 over IPv4 multicast", set::instance),
+    .partial("VRRP version 2 over IPv4", set::instance),
     Row::of(INSTANCE, "state", "MASTER|BACKUP", "What to begin as")
         .default("BACKUP")
         .full(set::state),
@@ -233,23 +233,24 @@ pub(super) const TABLE: &[Row] = &[
         .refused("a lost interface is always a fault"),
     Row::of(INSTANCE, "unicast_peer", "", "Send adverts to these addresses instead of the group")
         .lines()
-        .refused(NO_UNICAST)
-        .set(set::unicast),
+        .partial("IPv4", unicast::peers),
     Row::of(INSTANCE, "unicast_src_ip", "ADDRESS", "Source address of unicast adverts")
-        .refused(NO_UNICAST),
-    Row::of(INSTANCE, "unicast_ttl", "0..255", "TTL of unicast adverts").refused(NO_UNICAST),
+        .default("the interface's primary address")
+        .full(unicast::source),
+    Row::of(INSTANCE, "unicast_ttl", "0..255", "TTL of unicast adverts")
+        .default("255")
+        .full(unicast::ttl),
     Row::of(
         INSTANCE,
         "unicast_fault_no_peer",
         "",
         "Fault instead of multicast where no peer is given",
     )
-    .refused(NO_UNICAST)
-    .set(set::unicast),
+    .partial("where there is none, the instance isn't run at all", unicast::fault_without_peer),
     Row::of(INSTANCE, "check_unicast_src", "", "Only hear configured peers")
-        .ignored("there are no unicast peers"),
+        .full(unicast::check_source),
     Row::of(INSTANCE, "old_unicast_checksum", "[never]", "An old checksum of version 3")
-        .ignored("it concerns version 3 with unicast, which isn't run"),
+        .ignored("it concerns version 3, which isn't run"),
     Row::of(
         INSTANCE,
         "use_vmac",

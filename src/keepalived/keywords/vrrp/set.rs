@@ -2,7 +2,7 @@
 
 use super::super::super::config::{At, AuthType, Instance, KeepalivedConfig, SyncGroup};
 use super::super::read::{self, wrong};
-use super::{NO_HMAC, NO_IPV6, NO_UNICAST, NO_VMAC, NO_VRF};
+use super::{NO_HMAC, NO_IPV6, NO_VMAC, NO_VRF};
 use crate::plan::Secret;
 use crate::plan::vrrp::InitialState;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// The instance that the setters of its block work on.
-fn current(config: &mut KeepalivedConfig) -> &mut Instance {
+pub(super) fn current(config: &mut KeepalivedConfig) -> &mut Instance {
     let instances = &mut config.instances;
     if instances.is_empty() {
         instances.push(Instance::new(At::new(String::new(), Default::default())));
@@ -385,10 +385,6 @@ pub(super) fn track_script(
     diagnostics: &mut Diagnostics,
 ) {
     super::super::track::track_script(config, node, diagnostics);
-}
-
-pub(super) fn unicast(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    current(config).refuse(&node.name, NO_UNICAST);
 }
 
 pub(super) fn vmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
