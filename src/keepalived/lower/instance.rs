@@ -75,7 +75,7 @@ impl Lowering<'_> {
             interface: interface.value.clone(),
             version: Version::V2,
             initial: instance.state.as_ref().map_or(InitialState::Backup, |at| at.value),
-            priority: instance.priority.as_ref().map_or(PRIORITY, |at| at.value),
+            priority: priority(instance),
             advert_interval,
             authentication,
             source: instance.source.as_ref().map(|at| at.value),
@@ -254,17 +254,19 @@ impl Lowering<'_> {
     /// Whether it preempts, and after how long.
     fn preemption(&mut self, instance: &Instance) -> (bool, Duration) {
         let name = &instance.name.value;
-        let master = instance.state.as_ref().is_some_and(|at| at.value == InitialState::Master);
-        let owner = instance.priority.as_ref().is_some_and(|at| at.value == OWNER);
+        let master = begins_as_master(instance);
+        let owner = priority(instance) == OWNER;
         let mut preempt = true;
         if let Some(span) = instance.nopreempt {
             if master || owner {
-                let message = format!(
-                    "({name}) nopreempt is incompatible with priority 255. resetting nopreempt"
-                );
+                let complaint = if owner {
+                    "nopreempt is incompatible with priority 255. resetting nopreempt"
+                } else {
+                    "Warning - nopreempt will not work with initial state MASTER - clearing"
+                };
+                let message = format!("({name}) {complaint}");
                 let diagnostic = Diagnostic::error("keepalived/instance", message).at(span);
-                let help = "keepalived means `state MASTER` with this too; both nodes want `state \
-                            BACKUP`";
+                let help = "both nodes want `state BACKUP`, and a priority below 255";
                 self.diagnostics.push(diagnostic.help(help));
             } else {
                 preempt = false;
@@ -284,7 +286,7 @@ impl Lowering<'_> {
 
     fn tracked(&mut self, instance: &Instance) -> Vec<TrackedScript> {
         let name = &instance.name.value;
-        let owner = instance.priority.as_ref().is_some_and(|at| at.value == OWNER);
+        let owner = priority(instance) == OWNER;
         let mut tracked = Vec::new();
         for track in &instance.track_scripts {
             let script = &track.name.value;
@@ -353,4 +355,15 @@ impl Lowering<'_> {
             interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
         }
     }
+}
+
+fn begins_as_master(instance: &Instance) -> bool {
+    instance.state.as_ref().is_some_and(|at| at.value == InitialState::Master)
+}
+
+/// Without a `priority`, `state MASTER` makes the address owner: keepalived 2.2.7's dump shows 255,
+/// and it enters the MASTER state at once.
+fn priority(instance: &Instance) -> u8 {
+    let unsaid = if begins_as_master(instance) { OWNER } else { PRIORITY };
+    instance.priority.as_ref().map_or(unsaid, |at| at.value)
 }

@@ -113,7 +113,11 @@ pub(super) const TABLE: &[Row] = &[
         "Least time between two gratuitous ARP packets on an interface",
     )
     .default("0")
-    .full(set::garp_interval),
+    .partial(
+        "Counted per instance, not per interface; all packets of a burst are sent, where \
+         keepalived 2.2.7 sends one per address",
+        set::garp_interval,
+    ),
     Row::of(GLOBAL, "vrrp_gna_interval", "SECONDS", "The same for IPv6 neighbour advertisements")
         .default("0")
         .ignored("IPv6 instances aren't run"),

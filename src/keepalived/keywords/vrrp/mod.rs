@@ -56,7 +56,7 @@ pub(super) const TABLE: &[Row] = &[
     )
     .full(set::virtual_router_id),
     Row::of(INSTANCE, "priority", "1..255", "The highest becomes master; 255 owns the addresses")
-        .default("100")
+        .default("100; 255 with `state MASTER`")
         .full(set::priority),
     Row::of(INSTANCE, "advert_int", "SECONDS", "Time between two adverts; the same on all nodes")
         .default("1")
