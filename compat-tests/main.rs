@@ -16,6 +16,7 @@ mod peers;
 mod proxy;
 mod readme;
 mod replay;
+mod status;
 mod tables;
 mod voices;
 mod wire;

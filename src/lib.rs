@@ -40,6 +40,9 @@ pub mod vrrp;
 /// Layer 4. The life of one proxied connection, and the choice of its peer, as pure machines.
 pub mod proxy;
 
+/// Layer 5. What can be seen from outside: a moment as plain data, keepalived's dump files.
+pub mod status;
+
 /// Layer 6. The processes: shells that join the pure machines to the kernel layer.
 pub mod runtime;
 

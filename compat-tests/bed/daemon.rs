@@ -1,7 +1,7 @@
 //! keepalived, Debian's or ours, on a host of the bed.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -26,13 +26,43 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it in the foreground with this config. Several may follow each other on a host.
     pub(crate) fn start(bed: &Bed, host: &Host, maker: Maker, config: &str) -> Daemon {
+        Self::launch(bed, host, maker, config, None)
+    }
+
+    /// The same, with a `/tmp` of its own.
+    pub(crate) fn start_with_tmp(
+        bed: &Bed,
+        host: &Host,
+        maker: Maker,
+        config: &str,
+        tmp: &Path,
+    ) -> Daemon {
+        Self::launch(bed, host, maker, config, Some(tmp))
+    }
+
+    fn launch(bed: &Bed, host: &Host, maker: Maker, config: &str, tmp: Option<&Path>) -> Daemon {
         let base = format!("{}-{maker:?}", host.name);
         let file = bed.path(&format!("{base}.conf"));
         std::fs::write(&file, config).unwrap();
         let log = bed.path(&format!("{base}.log"));
         let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
         let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
-        let mut command = host.command(program(bed, maker));
+        let program = program(bed, maker);
+        let mut command = match tmp {
+            None => host.command(program),
+            Some(tmp) => {
+                // The bed's own folder is in the `/tmp` that is covered: it goes along.
+                let folder = bed.folder.path();
+                let inside = tmp.join(folder.file_name().unwrap());
+                std::fs::create_dir(&inside).unwrap();
+                let script = "mount --bind \"$1\" \"$2\" && mount --rbind \"$3\" /tmp && shift 3 \
+                              && exec \"$@\"";
+                let mut command = host.command("unshare");
+                command.args(["-m", "sh", "-c", script, "sh"]).arg(folder).arg(inside).arg(tmp);
+                command.arg(program);
+                command
+            }
+        };
         command.args(["-n", "-l", "-D", "-P", "-f"]).arg(&file);
         for (option, which) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "checkers")] {
             command.arg(option).arg(pid(which));

@@ -119,6 +119,11 @@ impl Script {
         self.status
     }
 
+    /// A run goes on.
+    pub fn is_running(&self) -> bool {
+        self.run.is_some()
+    }
+
     /// When to call with [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Instant> {
         let stage = match self.run.as_ref().map(|run| run.stage) {

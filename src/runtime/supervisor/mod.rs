@@ -247,6 +247,9 @@ impl Supervisor {
             Signal::Window if self.face.kind == Kind::Nginx => {
                 self.role(RoleKind::Stream).end(&Order::Quit, None);
             }
+            Signal::User1 | Signal::User2 | Signal::Other(_) if self.face.kind != Kind::Nginx => {
+                self.role(RoleKind::Vrrp).pass_on(signal);
+            }
             Signal::Quit | Signal::User1 | Signal::User2 | Signal::Window | Signal::Other(_) => {}
         }
     }

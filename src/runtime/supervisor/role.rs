@@ -13,6 +13,7 @@ use super::Event;
 use super::back_off::BackOff;
 use super::face::{Face, RoleKind};
 use super::pid_file::PidFile;
+use super::signals::Signal;
 use super::systemd;
 use crate::kernel::process::{self, Program};
 use crate::runtime::handoff::{CONTROL, Held, Leash, Order};
@@ -155,6 +156,15 @@ impl Role {
             tracing::error!("{} role {}: {error}", kind.word(), running.pid);
             // Gone already: reaping tells.
             let _ = process::signal(running.pid, 9);
+        }
+    }
+
+    /// Sends the process a signal that it answers by itself. One that doesn't listen yet would
+    /// die of it, and has nothing to tell anyway.
+    pub(super) fn pass_on(&self, signal: Signal) {
+        if let Some(running) = self.running().filter(|running| running.proven) {
+            // Gone already: reaping tells.
+            let _ = process::signal(running.pid, signal.number());
         }
     }
 

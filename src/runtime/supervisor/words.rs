@@ -110,21 +110,15 @@ pub(super) fn signal(face: &Face, signal: Signal) {
             }
         }
         Kind::Keepalived => {
-            let what = match signal {
-                Signal::User1 => "DATA: writing /tmp/keepalived.data",
-                Signal::User2 => "STATS: writing /tmp/keepalived.stats",
-                Signal::Other(super::signals::JSON) => "JSON: writing /tmp/keepalived.json",
-                Signal::Other(_) => "STATS_CLEAR: writing and clearing statistics",
-                _ => return,
-            };
-            tracing::warn!("Signal {number} ({what}) is not supported yet, ignored");
+            tracing::debug!("signal {number} ({name}) received");
         }
         Kind::Evenkeel => match signal {
             Signal::Hangup | Signal::User1 | Signal::Quit => tracing::info!("{name}"),
             Signal::Terminate | Signal::Interrupt => tracing::info!("{name}"),
-            Signal::User2 | Signal::Window | Signal::Other(_) | Signal::Child => {
-                tracing::debug!("signal {number} ignored");
+            Signal::User2 | Signal::Other(_) => {
+                tracing::debug!("signal {number} ({name}) for the vrrp role");
             }
+            Signal::Window | Signal::Child => tracing::debug!("signal {number} ignored"),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! What the machines want done: sent, put on, taken off, announced, told, logged, reported.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::role::Role;
 use crate::plan::vrrp::VirtualAddress;
@@ -46,7 +46,10 @@ impl Role {
                     let sent = self.network.announce(on, address.address);
                     self.complain(now, at, "announcing", sent);
                 }
-                Action::Transition { to, priority, .. } => self.notify(at, to, priority),
+                Action::Transition { to, priority, .. } => {
+                    self.routers[at].last_transition = SystemTime::now();
+                    self.notify(at, to, priority);
+                }
                 Action::Log(level, line) => {
                     if by_others && settled {
                         match self.routers[at].valve.pass(now) {

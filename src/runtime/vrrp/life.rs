@@ -40,6 +40,7 @@ impl Role {
 
     /// By the new plan: routers of the same name go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
+        self.router_id.clone_from(&plan.router_id);
         let gone = |router: &Router| !plan.routers.iter().any(|new| new.name == router.name());
         while let Some(at) = self.routers.iter().position(gone) {
             self.tell(now, at, Event::Shutdown);

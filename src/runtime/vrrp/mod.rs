@@ -1,7 +1,8 @@
 //! The vrrp role: joins the pure machines to the network, the scripts and the supervisor.
 //!
 //! One thread, one loop, one deadline: the least of all machines'. Nothing that may wait is on it;
-//! scripts and notifications are with the [`probe`](super::probe). Read [`role`](self) (the loop)
+//! scripts and notifications are with the [`probe`](super::probe), dump files with the [`scribe`].
+//! Read [`role`](self) (the loop)
 //! next, then [`life`] (routers come and go), [`deeds`] (what they want done), [`network`] and
 //! [`scripts`].
 
@@ -10,6 +11,7 @@ mod life;
 mod network;
 mod role;
 mod router;
+mod scribe;
 mod scripts;
 mod signals;
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::router::{Router, Valve};
+use super::scribe::Scribe;
 use super::scripts::Scripts;
 use super::signals::Signals;
 use crate::kernel::netlink::Change;
@@ -29,9 +30,11 @@ pub(super) struct Role {
     pub(super) control: Control,
     pub(super) instructions: Instructions,
     pub(super) network: Network,
+    pub(super) router_id: Option<String>,
     pub(super) routers: Vec<Router>,
     pub(super) scripts: Scripts,
     pub(super) probe: Probe,
+    pub(super) scribe: Scribe,
     pub(super) findings: UnboundedReceiver<Finding>,
     pub(super) signals: Signals,
     /// When to try again to tell the supervisor what is held.
@@ -71,6 +74,8 @@ impl Role {
             routers: Vec::new(),
             scripts: Scripts::default(),
             probe,
+            scribe: Scribe::start()?,
+            router_id: plan.router_id.clone(),
             findings,
             signals: Signals::catch()?,
             report_at: None,
@@ -107,9 +112,7 @@ impl Role {
                 }
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
-                Occasion::Signal(number) => {
-                    tracing::warn!("signal {number}: dumps are not written yet");
-                }
+                Occasion::Signal(number) => self.dump(number),
                 Occasion::Instruction(Ok(Some(instruction))) => match instruction {
                     Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
                     Instruction::Start(_) => tracing::warn!("told to start a second time"),

@@ -1,7 +1,7 @@
 //! One virtual router with what the shell keeps of it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::plan::vrrp::{NotifyScript, VirtualRouter};
 use crate::vrrp::machine::{Counter, Machine, State};
@@ -16,6 +16,7 @@ pub(super) struct Router {
     pub(super) machine: Machine,
     /// What its machine was told last of its scripts.
     pub(super) verdict: Option<Verdict>,
+    pub(super) last_transition: SystemTime,
     pub(super) counters: BTreeMap<Counter, u64>,
     /// For what others can cause: their packets, and an interface that refuses ours.
     pub(super) valve: Valve,
@@ -26,6 +27,7 @@ impl Router {
         Router {
             machine: Machine::new(config),
             verdict: None,
+            last_transition: SystemTime::now(),
             counters: BTreeMap::new(),
             valve: Valve::new(now),
         }

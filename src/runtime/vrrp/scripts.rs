@@ -7,6 +7,7 @@ use crate::plan::track::ScriptId;
 use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::probe::command::Ending;
 use crate::runtime::probe::{CheckKey, Finding, Probe};
+use crate::status::snapshot::ScriptView;
 use crate::vrrp::script::{Action, Event, Outcome, Script};
 use crate::vrrp::track::{ScriptStatus, Verdict, weigh};
 
@@ -93,6 +94,15 @@ impl Scripts {
         if let Some(at) = self.scripts.iter().position(|it| it.key == key) {
             self.tell(now, at, event, probe);
         }
+    }
+
+    pub(super) fn views(&self) -> Vec<ScriptView> {
+        let view = |machine: &Script| ScriptView {
+            config: machine.plan().clone(),
+            status: machine.status(),
+            running: machine.is_running(),
+        };
+        self.scripts.iter().map(|it| view(&it.machine)).collect()
     }
 
     /// What the scripts make of a router now.

@@ -69,6 +69,7 @@ impl Machine {
         } else {
             self.preempt_at = None;
         }
+        self.active = Some((advert.priority, advert.interval));
         self.learn_interval(advert, out);
         self.wait(now, CountdownSpan::Down);
     }
@@ -150,6 +151,7 @@ impl Machine {
 
     fn give_way(&mut self, now: Instant, advert: &Advert, out: &mut Actions) {
         self.step_back(now, CountdownSpan::Down, out);
+        self.active = Some((advert.priority, advert.interval));
         self.learn_interval(advert, out);
     }
 }

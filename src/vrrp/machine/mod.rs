@@ -48,6 +48,8 @@ pub struct Machine {
     countdown: Option<Countdown>,
     /// Backup, version 3: the interval of the active router, which is the one to wait by.
     learned_interval: Option<Duration>,
+    /// The active router heard last, as priority and interval; kept for who asks.
+    active: Option<(u8, Duration)>,
     /// Backup with `preempt_delay`: when a lower-priority active router stops being respected.
     preempt_at: Option<Instant>,
     /// Active: when the next advert is due.
@@ -89,6 +91,7 @@ impl Machine {
             conceded: false,
             countdown: None,
             learned_interval: None,
+            active: None,
             preempt_at: None,
             advert_at: None,
             announcer: Announcer::default(),
@@ -116,6 +119,11 @@ impl Machine {
             Some(_) => self.primary,
             None => self.router.source.or(self.primary),
         }
+    }
+
+    /// The active router that is heard, as priority and interval.
+    pub fn active(&self) -> Option<(u8, Duration)> {
+        self.active
     }
 
     /// When to call with [`Event::Timeout`]; `None`: nothing is waited for.
@@ -268,6 +276,7 @@ impl Machine {
         out.push(Action::Count(Counter::BecomeMaster));
         self.countdown = None;
         self.learned_interval = None;
+        self.active = None;
         self.preempt_at = None;
         let from = std::mem::replace(&mut self.state, State::Active);
         self.send_advert(now, out);

@@ -1,0 +1,81 @@
+//! Files in folders that others may write to.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Makes `path` a new file with this content, readable by its owner only. It is there at once and
+/// whole; a link at that place (whoever planted it) is replaced, never followed.
+///
+/// # Errors
+/// What was there stays then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (name, folder) = match (path.file_name(), path.parent()) {
+        (Some(name), Some(folder)) => (name.to_string_lossy(), folder),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    // A name that nobody can guess, opened with O_EXCL and mode 0600.
+    let (descriptor, draft) = nix::unistd::mkstemp(&folder.join(format!(".{name}.XXXXXX")))?;
+    let mut file = File::from(descriptor);
+    let draft = Draft(Some(draft));
+    // mkstemp(3)'s mode goes through the umask.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(content)?;
+    drop(file);
+    draft.publish(path)
+}
+
+/// Goes, unless it was published.
+struct Draft(Option<PathBuf>);
+
+impl Draft {
+    fn publish(mut self, path: &Path) -> io::Result<()> {
+        if let Some(draft) = &self.0 {
+            std::fs::rename(draft, path)?;
+        }
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(draft) = &self.0 {
+            // Nothing more can be done about it.
+            let _ = std::fs::remove_file(draft);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planted_link_is_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("dump"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
+        assert!(metadata.is_file());
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 2, "no draft stays");
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_stays_and_leaves_no_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        std::fs::create_dir(&path).unwrap();
+        assert!(replace(&path, b"one").is_err());
+        assert!(path.is_dir());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

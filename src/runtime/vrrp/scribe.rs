@@ -1,0 +1,126 @@
+//! Dump files: what is to be seen is copied on the loop, and written beside it.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use super::role::Role;
+use super::router::Router;
+use crate::kernel::file;
+use crate::plan::vrrp::VirtualAddress;
+use crate::runtime::handoff::Held;
+use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
+use crate::status::dump;
+use crate::status::snapshot::{RouterView, Snapshot};
+
+/// Dumps that may wait for the disk; whoever asks for more is told so.
+const WAITING: usize = 4;
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Stats,
+    Json,
+}
+
+impl Kind {
+    fn path(self) -> &'static Path {
+        Path::new(match self {
+            Kind::Stats => "/tmp/keepalived.stats",
+            Kind::Json => "/tmp/keepalived.json",
+        })
+    }
+
+    fn render(self, snapshot: &Snapshot) -> String {
+        match self {
+            Kind::Stats => dump::stats::render(snapshot),
+            Kind::Json => dump::json::render(snapshot),
+        }
+    }
+}
+
+/// Writes dumps, one after the other, on a thread of its own. It ends with this.
+#[derive(Debug)]
+pub(super) struct Scribe(SyncSender<(Kind, Snapshot)>);
+
+impl Scribe {
+    pub(super) fn start() -> io::Result<Scribe> {
+        let (sender, inbox) = sync_channel(WAITING);
+        std::thread::Builder::new().name("dump".to_owned()).spawn(move || write(&inbox))?;
+        Ok(Scribe(sender))
+    }
+
+    fn order(&self, kind: Kind, snapshot: Snapshot) {
+        match self.0.try_send((kind, snapshot)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("{}: earlier dumps still wait to be written", kind.path().display());
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                tracing::error!("{}: nobody writes it any more", kind.path().display());
+            }
+        }
+    }
+}
+
+fn write(inbox: &Receiver<(Kind, Snapshot)>) {
+    while let Ok((kind, snapshot)) = inbox.recv() {
+        if let Err(error) = file::replace(kind.path(), kind.render(&snapshot).as_bytes()) {
+            tracing::error!("Can't open dump file {} ({error})", kind.path().display());
+        }
+    }
+}
+
+impl Role {
+    /// Does what the signal of this number asks for.
+    pub(super) fn dump(&mut self, number: i32) {
+        let pid = std::process::id();
+        match number {
+            libc::SIGUSR2 => {
+                tracing::info!("Printing VRRP stats for process({pid}) on signal");
+                self.scribe.order(Kind::Stats, self.snapshot());
+            }
+            STATS_CLEAR => {
+                tracing::info!("Printing and clearing VRRP stats for process({pid}) on signal");
+                self.scribe.order(Kind::Stats, self.snapshot());
+                for router in &mut self.routers {
+                    router.counters.clear();
+                }
+            }
+            JSON => {
+                tracing::info!("Printing VRRP as json for process({pid}) on signal");
+                self.scribe.order(Kind::Json, self.snapshot());
+            }
+            _ => tracing::warn!("signal {number}: /tmp/keepalived.data is not written yet"),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let held = self.network.held();
+        Snapshot {
+            router_id: self.router_id.clone(),
+            routers: self.routers.iter().map(|router| view(router, held)).collect(),
+            scripts: self.scripts.views(),
+        }
+    }
+}
+
+fn view(router: &Router, held: &[Held]) -> RouterView {
+    let machine = &router.machine;
+    let config = machine.router();
+    let is_held = |address: &VirtualAddress| {
+        held.iter().any(|it| {
+            let on = it.address.interface.as_ref().unwrap_or(&config.interface);
+            it.address == *address && it.interface == *on
+        })
+    };
+    RouterView {
+        state: machine.state(),
+        priority: machine.priority(),
+        source: machine.source(),
+        held: config.addresses.iter().map(is_held).collect(),
+        active: machine.active(),
+        last_transition: router.last_transition,
+        counters: router.counters.clone(),
+        config: config.clone(),
+    }
+}

@@ -1,0 +1,53 @@
+//! One moment of the vrrp role.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime};
+
+use crate::plan::track::TrackScript;
+use crate::plan::vrrp::VirtualRouter;
+use crate::vrrp::machine::{Counter, State};
+use crate::vrrp::track::ScriptStatus;
+
+/// All routers and scripts, in the order of the config.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub router_id: Option<String>,
+    pub routers: Vec<RouterView>,
+    /// Those that a router tracks have run; the others haven't.
+    pub scripts: Vec<ScriptView>,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug)]
+pub struct RouterView {
+    pub config: VirtualRouter,
+    pub state: State,
+    /// The effective priority, 1..=255.
+    pub priority: u8,
+    /// What adverts come from; `None` while the interface has no address.
+    pub source: Option<Ipv4Addr>,
+    /// Which of the config's addresses are on their interface because of this router; as long as
+    /// `config.addresses`.
+    pub held: Vec<bool>,
+    /// Of the active router that a backup hears, priority and interval.
+    pub active: Option<(u8, Duration)>,
+    /// Of state; the beginning counts as one.
+    pub last_transition: SystemTime,
+    pub counters: BTreeMap<Counter, u64>,
+}
+
+impl RouterView {
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters.get(&counter).copied().unwrap_or_default()
+    }
+}
+
+/// One `vrrp_script`.
+#[derive(Clone, Debug)]
+pub struct ScriptView {
+    pub config: TrackScript,
+    pub status: ScriptStatus,
+    /// A run goes on.
+    pub running: bool,
+}
