@@ -281,7 +281,6 @@ fn what_is_dangerous_to_leave_out_is_not_run() {
     for lines in [
         " use_vmac\n",
         " unicast_fault_no_peer\n",
-        " version 3\n",
         " authentication {\n  auth_type AH\n  auth_pass x\n }\n",
         " native_ipv6\n",
         " auth_hmac {\n }\n",

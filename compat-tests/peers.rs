@@ -7,6 +7,7 @@
 
 mod mishaps;
 mod unicast;
+mod version3;
 mod wire;
 
 use std::net::Ipv4Addr;

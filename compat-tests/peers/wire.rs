@@ -61,7 +61,7 @@ pub(super) fn frames(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The IP identification is a choice, and the header's checksum follows from it.
-fn without_choices(mut frame: Vec<u8>) -> Vec<u8> {
+pub(super) fn without_choices(mut frame: Vec<u8>) -> Vec<u8> {
     if frame[12..14] == [8, 0] {
         frame[18..20].fill(0);
         frame[24..26].fill(0);

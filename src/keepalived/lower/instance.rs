@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::config::{self, At, AuthType, Garp, Instance, Refusal};
+use super::super::config::{self, AuthType, Garp, Instance, Refusal};
 use super::Lowering;
 use crate::plan::vrrp::{
     Authentication, GratuitousArp, InitialState, Notify, Peer, SpanKey, TrackedScript, Unicast,
@@ -18,6 +18,9 @@ pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const TTL: u8 = 255;
 const PRIORITY: u8 = 100;
 const OWNER: u8 = 255;
+
+/// 12 bits of hundredths of a second (RFC 5798 section 5.2.7).
+const LONGEST_V3: Duration = Duration::from_millis(40_950);
 
 /// The number of addresses is one byte on the wire.
 const MOST_ADDRESSES: usize = 255;
@@ -73,7 +76,7 @@ impl Lowering<'_> {
             name: name.clone(),
             vrid,
             interface: interface.value.clone(),
-            version: Version::V2,
+            version: if self.is_v3(instance) { Version::V3 } else { Version::V2 },
             initial: instance.state.as_ref().map_or(InitialState::Backup, |at| at.value),
             priority: priority(instance),
             advert_interval,
@@ -91,8 +94,9 @@ impl Lowering<'_> {
         })
     }
 
-    fn version<'b>(&'b self, instance: &'b Instance) -> Option<&'b At<u8>> {
-        instance.version.as_ref().or(self.config.globals.version.as_ref())
+    fn is_v3(&self, instance: &Instance) -> bool {
+        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
+        version.is_some_and(|version| version.value == 3)
     }
 
     fn complain(&mut self, message: String, span: Span) {
@@ -110,10 +114,9 @@ impl Lowering<'_> {
         let mut add = |keyword: &str, why, span| {
             refused.push(Refusal { keyword: keyword.to_owned(), why, span });
         };
-        if let Some(version) = self.version(instance).filter(|version| version.value == 3) {
-            add("version 3", "only VRRP version 2 is spoken", version.span);
-        }
-        if let Some(kind) = instance.auth_type.as_ref().filter(|at| at.value == AuthType::Ah) {
+        let v2 = !self.is_v3(instance);
+        let header = instance.auth_type.as_ref().filter(|at| at.value == AuthType::Ah);
+        if let Some(kind) = header.filter(|_| v2) {
             add("auth_type AH", "only PASS is", kind.span);
         }
         if let Some(address) = instance.addresses.first().filter(|a| a.address.is_ipv6()) {
@@ -216,7 +219,7 @@ impl Lowering<'_> {
 
     fn authentication(&mut self, instance: &Instance) -> Option<Authentication> {
         let kind = instance.auth_type.as_ref()?;
-        if self.version(instance).is_some_and(|version| version.value == 3) {
+        if self.is_v3(instance) {
             let name = &instance.name.value;
             let message =
                 format!("({name}) VRRP version 3 does not support authentication. Ignoring.");
@@ -233,14 +236,23 @@ impl Lowering<'_> {
         Some(Authentication::Pass(password.value.clone()))
     }
 
-    /// VRRP version 2 counts whole seconds.
+    /// VRRP version 2 counts whole seconds, version 3 hundredths in 12 bits.
     fn advert_interval(&mut self, instance: &Instance) -> Duration {
         let Some(interval) = &instance.advert_interval else { return Duration::from_secs(1) };
-        let v3 = self.version(instance).is_some_and(|version| version.value == 3);
-        if v3 || interval.value.subsec_nanos() == 0 {
+        let name = &instance.name.value;
+        if self.is_v3(instance) {
+            let (value, complaint) = hundredths(interval.value);
+            if let Some(complaint) = complaint {
+                let message = format!("({name}) VRRPv3 advertisement interval {complaint}");
+                let diagnostic = Diagnostic::error("keepalived/instance", message);
+                let reason = format!("{} s is used", value.as_secs_f64());
+                self.diagnostics.push(diagnostic.label(interval.span, reason));
+            }
+            return value;
+        }
+        if interval.value.subsec_nanos() == 0 {
             return interval.value;
         }
-        let name = &instance.name.value;
         let seconds = interval.value.as_secs_f64();
         let message = format!(
             "({name}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding"
@@ -366,4 +378,21 @@ fn begins_as_master(instance: &Instance) -> bool {
 fn priority(instance: &Instance) -> u8 {
     let unsaid = if begins_as_master(instance) { OWNER } else { PRIORITY };
     instance.priority.as_ref().map_or(unsaid, |at| at.value)
+}
+
+/// The interval as version 3 can tell it, and keepalived's complaint where that is another one.
+fn hundredths(interval: Duration) -> (Duration, Option<String>) {
+    let seconds = interval.as_secs_f64();
+    if interval > LONGEST_V3 {
+        let complaint =
+            format!("{seconds:.2}s is out of range. Must be less than 40.96s. Setting to 40.95s");
+        return (LONGEST_V3, Some(complaint));
+    }
+    let micros = interval.as_micros() as u64;
+    if micros.is_multiple_of(10_000) {
+        return (interval, None);
+    }
+    let rounded = Duration::from_millis((micros + 5_000) / 10_000 * 10);
+    let complaint = format!("{seconds:.6}s must be in units of 10ms - rounding");
+    (rounded, Some(complaint))
 }

@@ -26,7 +26,6 @@ const NO_SCRIPTS: &str = "startup and shutdown scripts aren't run";
 const NO_SNMP: &str = "SNMP isn't spoken";
 const NO_STATIC: &str = "static addresses, routes and rules aren't set up";
 const NO_STRICTNESS: &str = "the checks of strict mode aren't made";
-const NO_V3: &str = "VRRP version 3 isn't spoken; instances that follow this default aren't run";
 const NO_SCHEDULING: &str = "priorities and scheduling of the processes stay as they were at start";
 const OWN_NAMES: &str = "the process is named as keepalived's, which is what scripts look for";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
@@ -51,7 +50,7 @@ pub(super) const TABLE: &[Row] = &[
         ),
     Row::of(GLOBAL, "vrrp_version", "2|3", "VRRP version of instances that don't say")
         .default("2")
-        .partial(NO_V3, set::vrrp_version),
+        .full(set::vrrp_version),
     Row::of(GLOBAL, "vrrp_mcast_group4", "ADDRESS", "Multicast group of adverts over IPv4")
         .default("224.0.0.18")
         .full(set::mcast_group4),
@@ -194,7 +193,7 @@ pub(super) const TABLE: &[Row] = &[
     .refused(NO_FIFO),
     Row::of(GLOBAL, "v3_checksum_as_v2", "[BOOL]", "Checksum of version 3 without pseudo header")
         .newer()
-        .ignored("it concerns version 3, which isn't run"),
+        .refused("the checksum always covers the pseudo header"),
     Row::of(GLOBAL, "log_unknown_vrids", "", "Log adverts for VRIDs that aren't configured")
         .refused("they aren't logged"),
     Row::of(GLOBAL, "default_interface", "INTERFACE", "Interface of static addresses")

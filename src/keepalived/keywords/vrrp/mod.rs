@@ -16,7 +16,6 @@ const HMAC: &[&str] = &["vrrp_instance auth_hmac"];
 
 pub(super) const NO_VMAC: &str =
     "there are no virtual MAC interfaces; an instance that asks for one isn't run";
-const NO_V3: &str = "VRRP version 3 isn't spoken; an instance that asks for it isn't run";
 const NO_IPV6: &str = "IPv6 isn't spoken; an instance that asks for it isn't run";
 const NO_AH: &str = "AH authentication isn't done; an instance that asks for it isn't run";
 const NO_HMAC: &str = "HMAC authentication isn't done; an instance that asks for it isn't run";
@@ -37,7 +36,7 @@ pub(super) const TABLE: &[Row] = &[
     )
     .bare()
     .block("vrrp_instance")
-    .partial("VRRP version 2 over IPv4", set::instance),
+    .partial("IPv4", set::instance),
     Row::of(INSTANCE, "state", "MASTER|BACKUP", "What to begin as")
         .default("BACKUP")
         .full(set::state),
@@ -61,9 +60,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(INSTANCE, "advert_int", "SECONDS", "Time between two adverts; the same on all nodes")
         .default("1")
         .full(set::advert_int),
-    Row::of(INSTANCE, "version", "2|3", "VRRP version")
-        .default("vrrp_version")
-        .partial(NO_V3, set::version),
+    Row::of(INSTANCE, "version", "2|3", "VRRP version").default("vrrp_version").full(set::version),
     Row::of(INSTANCE, "authentication", "", "Password in every advert")
         .block("vrrp_instance authentication")
         .partial("PASS only", nothing),
@@ -250,7 +247,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(INSTANCE, "check_unicast_src", "", "Only hear configured peers")
         .full(unicast::check_source),
     Row::of(INSTANCE, "old_unicast_checksum", "[never]", "An old checksum of version 3")
-        .ignored("it concerns version 3, which isn't run"),
+        .refused("the checksum is always that of RFC 5798"),
     Row::of(
         INSTANCE,
         "use_vmac",
@@ -300,7 +297,7 @@ pub(super) const TABLE: &[Row] = &[
         .refused(NO_HMAC),
     Row::of(INSTANCE, "v3_checksum_as_v2", "[BOOL]", "Checksum of version 3 without pseudo header")
         .newer()
-        .ignored("it concerns version 3, which isn't run"),
+        .refused("the checksum always covers the pseudo header"),
     Row::of(
         INSTANCE,
         "down_timer_adverts",
