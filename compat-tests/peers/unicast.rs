@@ -184,8 +184,8 @@ fn peers_change_with_a_reload() {
     b.signal("HUP");
     a.reconfigure(&config("MASTER", 100, ""));
     a.signal("HUP");
-    pair.settle("by multicast, the higher priority holds the address", Pair::only_a);
     wait_until("anew", PATIENCE, || a.log().matches("Entering MASTER STATE").count() == 2);
+    pair.settle("by multicast, the higher priority holds the address", Pair::only_a);
     stays("one master", Duration::from_secs(2), || pair.only_a());
     assert!(is_clean(a.stop()));
     assert!(is_clean(b.stop()));
