@@ -256,3 +256,47 @@ fn comparable(json: &str, without: &[&str]) -> Vec<String> {
     };
     members.map(member).collect()
 }
+
+/// An instance that a reload takes away tells of a fault, one that ends with the daemon of a stop.
+fn farewells(maker: Maker) -> Vec<String> {
+    let bed = Bed::new(1);
+    let notes = bed.path("notes");
+    let note = bed.script("note", &format!("echo $* >> {}", notes.display()));
+    let note = note.display();
+    let instance = |name: &str, vrid: u8| {
+        let scripts = ["master", "backup", "fault", "stop"]
+            .map(|state| format!("  notify_{state} \"{note} {name} {state}\"\n"))
+            .concat();
+        format!(
+            "vrrp_instance {name} {{\n  interface eth0\n  virtual_router_id {vrid}\n  \
+             virtual_ipaddress {{\n    192.0.2.{vrid}\n  }}\n{scripts}  notify \"{note}\"\n}}\n"
+        )
+    };
+    let global = "global_defs {\n  script_user root\n}\n";
+    let kept = format!("{global}{}", instance("kept", 51));
+    let daemon =
+        Daemon::start(&bed, &bed.hosts[0], maker, &format!("{kept}{}", instance("removed", 52)));
+    let told = || -> Vec<String> {
+        let notes = std::fs::read_to_string(&notes).unwrap_or_default();
+        notes.lines().map(str::to_owned).collect()
+    };
+    wait_until("both are master", PATIENCE, || told().len() == 8);
+    daemon.reconfigure(&kept);
+    daemon.signal("HUP");
+    wait_until("one is removed", PATIENCE, || told().len() >= 10);
+    assert!(is_clean(daemon.stop()));
+    wait_until("the other stops", PATIENCE, || told().len() >= 12);
+    // The two scripts of one change run beside each other.
+    let mut last = told().split_off(8);
+    last[..2].sort();
+    last[2..].sort();
+    last
+}
+
+#[test]
+fn a_removed_instance_says_fault_as_with_keepalived() {
+    let [theirs, ours] = [Debian, Evenkeel].map(farewells);
+    assert_eq!(ours, theirs);
+    assert!(theirs.contains(&"removed fault".to_owned()), "{theirs:?}");
+    assert!(theirs.contains(&"kept stop".to_owned()), "{theirs:?}");
+}

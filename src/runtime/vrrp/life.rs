@@ -43,6 +43,7 @@ impl Role {
         self.router_id.clone_from(&plan.router_id);
         let gone = |router: &Router| !plan.routers.iter().any(|new| new.name == router.name());
         while let Some(at) = self.routers.iter().position(gone) {
+            self.routers[at].removed = true;
             self.tell(now, at, Event::Shutdown);
             self.routers.remove(at);
         }

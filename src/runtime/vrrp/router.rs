@@ -16,6 +16,8 @@ pub(super) struct Router {
     pub(super) machine: Machine,
     /// What its machine was told last of its scripts.
     pub(super) verdict: Option<Verdict>,
+    /// By a reload: the new config doesn't have it.
+    pub(super) removed: bool,
     pub(super) last_transition: SystemTime,
     pub(super) counters: BTreeMap<Counter, u64>,
     /// For what others can cause: their packets, and an interface that refuses ours.
@@ -27,6 +29,7 @@ impl Router {
         Router {
             machine: Machine::new(config),
             verdict: None,
+            removed: false,
             last_transition: SystemTime::now(),
             counters: BTreeMap::new(),
             valve: Valve::new(now),
@@ -49,6 +52,8 @@ impl Router {
             State::Active => (&notify.master, "MASTER"),
             State::Backup => (&notify.backup, "BACKUP"),
             State::Fault => (&notify.fault, "FAULT"),
+            // keepalived's default: without `notify_deleted` who watches hears of a fault.
+            State::Initialize if self.removed => (&notify.fault, "FAULT"),
             State::Initialize => (&notify.stop, "STOP"),
         };
         let any = notify.any.clone().map(|mut any| {
