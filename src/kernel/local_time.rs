@@ -37,6 +37,15 @@ impl LocalTime {
     }
 }
 
+/// `Mon Nov 23 00:53:52.974461 2026`, keepalived's layout in dumps.
+pub fn precise(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = LocalTime::at(since.as_secs() as libc::time_t);
+    let day = DAYS.get(time.0.tm_wday as usize).unwrap_or(&"");
+    let (micros, year) = (since.subsec_micros(), time.0.tm_year + 1900);
+    format!("{day} {}.{micros:06} {year}", time.syslog())
+}
+
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

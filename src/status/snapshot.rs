@@ -12,6 +12,8 @@ use crate::vrrp::track::ScriptStatus;
 /// All routers and scripts, in the order of the config.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// This host's name: the router ID where the config has none.
+    pub host: String,
     pub router_id: Option<String>,
     pub routers: Vec<RouterView>,
     /// Those that a router tracks have run; the others haven't.
@@ -34,6 +36,11 @@ pub struct RouterView {
     pub active: Option<(u8, Duration)>,
     /// Of state; the beginning counts as one.
     pub last_transition: SystemTime,
+    pub interface_up: bool,
+    /// When something is due, if nothing comes in before.
+    pub next_timer: Option<SystemTime>,
+    /// How long a backup waits for an advert.
+    pub down_interval: Duration,
     pub counters: BTreeMap<Counter, u64>,
 }
 
@@ -48,6 +55,8 @@ impl RouterView {
 pub struct ScriptView {
     pub config: TrackScript,
     pub status: ScriptStatus,
+    /// Results in a row that speak against `status`.
+    pub against: u32,
     /// A run goes on.
     pub running: bool,
 }

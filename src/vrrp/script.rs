@@ -119,6 +119,11 @@ impl Script {
         self.status
     }
 
+    /// Results in a row that speak against the status.
+    pub fn against(&self) -> u32 {
+        self.against
+    }
+
     /// A run goes on.
     pub fn is_running(&self) -> bool {
         self.run.is_some()

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Instant, SystemTime};
 
 use super::role::Role;
 use super::router::Router;
-use crate::kernel::file;
+use crate::kernel::{file, local_time};
 use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::Held;
 use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
@@ -18,6 +19,7 @@ const WAITING: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
+    Data,
     Stats,
     Json,
 }
@@ -25,6 +27,7 @@ enum Kind {
 impl Kind {
     fn path(self) -> &'static Path {
         Path::new(match self {
+            Kind::Data => "/tmp/keepalived.data",
             Kind::Stats => "/tmp/keepalived.stats",
             Kind::Json => "/tmp/keepalived.json",
         })
@@ -32,6 +35,7 @@ impl Kind {
 
     fn render(self, snapshot: &Snapshot) -> String {
         match self {
+            Kind::Data => dump::data::render(snapshot, &local_time::precise),
             Kind::Stats => dump::stats::render(snapshot),
             Kind::Json => dump::json::render(snapshot),
         }
@@ -75,6 +79,10 @@ impl Role {
     pub(super) fn dump(&mut self, number: i32) {
         let pid = std::process::id();
         match number {
+            libc::SIGUSR1 => {
+                tracing::info!("Printing VRRP data for process({pid}) on signal");
+                self.scribe.order(Kind::Data, self.snapshot());
+            }
             libc::SIGUSR2 => {
                 tracing::info!("Printing VRRP stats for process({pid}) on signal");
                 self.scribe.order(Kind::Stats, self.snapshot());
@@ -90,21 +98,26 @@ impl Role {
                 tracing::info!("Printing VRRP as json for process({pid}) on signal");
                 self.scribe.order(Kind::Json, self.snapshot());
             }
-            _ => tracing::warn!("signal {number}: /tmp/keepalived.data is not written yet"),
+            _ => {}
         }
     }
 
     fn snapshot(&self) -> Snapshot {
         let held = self.network.held();
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let up = |router: &Router| {
+            self.network.interface(router.machine.router()).is_some_and(|it| it.up)
+        };
         Snapshot {
+            host: host.to_string_lossy().into_owned(),
             router_id: self.router_id.clone(),
-            routers: self.routers.iter().map(|router| view(router, held)).collect(),
+            routers: self.routers.iter().map(|router| view(router, up(router), held)).collect(),
             scripts: self.scripts.views(),
         }
     }
 }
 
-fn view(router: &Router, held: &[Held]) -> RouterView {
+fn view(router: &Router, interface_up: bool, held: &[Held]) -> RouterView {
     let machine = &router.machine;
     let config = machine.router();
     let is_held = |address: &VirtualAddress| {
@@ -113,7 +126,11 @@ fn view(router: &Router, held: &[Held]) -> RouterView {
             it.address == *address && it.interface == *on
         })
     };
+    let left = |at: Instant| at.saturating_duration_since(Instant::now());
     RouterView {
+        interface_up,
+        next_timer: machine.deadline().map(|at| SystemTime::now() + left(at)),
+        down_interval: machine.down_interval(),
         state: machine.state(),
         priority: machine.priority(),
         source: machine.source(),

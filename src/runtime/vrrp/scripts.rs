@@ -100,6 +100,7 @@ impl Scripts {
         let view = |machine: &Script| ScriptView {
             config: machine.plan().clone(),
             status: machine.status(),
+            against: machine.against(),
             running: machine.is_running(),
         };
         self.scripts.iter().map(|it| view(&it.machine)).collect()

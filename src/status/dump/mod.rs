@@ -1,9 +1,10 @@
-//! The files that keepalived writes on a signal, in its layout: [`stats`] (`SIGUSR2`) and
-//! [`json`] (`keepalived --signum=JSON`).
+//! The files that keepalived writes on a signal, in its layout: [`stats`] (`SIGUSR2`), [`data`]
+//! (`SIGUSR1`) and [`json`] (`keepalived --signum=JSON`).
 //!
 //! Layout and words are those of Debian's keepalived 2.2.7 as watched; `compat-tests/status.rs`
 //! holds both to each other. One thing differs on purpose: passwords are masked.
 
+pub mod data;
 pub mod json;
 pub mod stats;
 mod words;

@@ -157,8 +157,8 @@ impl Machine {
         }
     }
 
-    /// 3 × interval + skew.
-    fn down_interval(&self) -> Duration {
+    /// How long a backup waits for an advert: 3 × interval + skew.
+    pub fn down_interval(&self) -> Duration {
         self.waited_interval() * DOWN_TIMER_ADVERTS + self.skew()
     }
 

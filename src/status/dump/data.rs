@@ -1,0 +1,222 @@
+//! `keepalived.data`: config and state for people. Of the real one's sections it has the global
+//! definitions that a plan knows, the topology and the scripts; numbers of descriptors, the socket
+//! pool and the interfaces are left out.
+
+use std::fmt::{Result, Write};
+use std::time::{Duration, SystemTime};
+
+use super::words;
+use crate::plan::track::TrackScript;
+use crate::plan::vrrp::{Authentication, NotifyScript, Peer, TrackedScript, Unicast, Version};
+use crate::status::snapshot::{RouterView, ScriptView, Snapshot};
+use crate::vrrp::machine::State;
+use crate::vrrp::track::ScriptStatus;
+
+/// A point in time as people of this host write it: `Mon Nov 23 00:53:52.974461 2026`.
+pub type Local<'a> = &'a dyn Fn(SystemTime) -> String;
+
+/// The whole file.
+pub fn render(snapshot: &Snapshot, local: Local) -> String {
+    let mut out = String::new();
+    // Writing to a String doesn't fail.
+    let _ = write_all(&mut out, snapshot, local);
+    out
+}
+
+fn write_all(out: &mut String, snapshot: &Snapshot, local: Local) -> Result {
+    writeln!(out, "------< Global definitions >------")?;
+    writeln!(out, " Router ID = {}", snapshot.router_id.as_deref().unwrap_or(&snapshot.host))?;
+    writeln!(out, "------< VRRP Topology >------")?;
+    for router in &snapshot.routers {
+        write_router(out, router, snapshot, local)?;
+    }
+    let tracked = |id: usize| snapshot.routers.iter().any(|it| line_of(it, id).is_some());
+    let scripts = snapshot.scripts.iter().enumerate().filter(|(id, _)| tracked(*id));
+    let scripts: Vec<_> = scripts.collect();
+    if !scripts.is_empty() {
+        writeln!(out, "------< VRRP Scripts >------")?;
+    }
+    for (id, script) in scripts {
+        write_script(out, id, script, &snapshot.routers)?;
+    }
+    Ok(())
+}
+
+fn line_of(router: &RouterView, script: usize) -> Option<&TrackedScript> {
+    router.config.scripts.iter().find(|line| line.script.0 == script)
+}
+
+fn write_router(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) -> Result {
+    write_state(out, it, all, local)?;
+    write_config(out, it)?;
+    if !it.config.scripts.is_empty() {
+        writeln!(out, "   Tracked scripts :")?;
+    }
+    for line in &it.config.scripts {
+        if let Some(script) = all.scripts.get(line.script.0) {
+            writeln!(out, "     {} weight {}", script.config.name, weight(line))?;
+        }
+    }
+    writeln!(out, "   Using smtp notification = no")?;
+    writeln!(out, "   Notify deleted = Fault")?;
+    let notify = &it.config.notify;
+    for (what, script) in [
+        ("Backup", &notify.backup),
+        ("Master", &notify.master),
+        ("Fault", &notify.fault),
+        ("Stop", &notify.stop),
+        ("Generic", &notify.any),
+    ] {
+        if let Some(script) = script {
+            write_notify(out, what, script)?;
+        }
+    }
+    writeln!(out, "   Notify priority changes = false")
+}
+
+fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) -> Result {
+    let config = &it.config;
+    let time = |at| format!("{} ({})", words::time(at), local(at));
+    let (faults, waits) = hindrances(it, all);
+    let version = if config.version == Version::V2 { 2 } else { 3 };
+    // Most flags have no words in 2.2.7's dump; only that there are some is to be seen.
+    let none = config.preempt && config.source.is_none() && config.unicast.is_none();
+    let flags = if none { " none" } else { "" };
+    writeln!(out, " VRRP Instance = {}", config.name)?;
+    writeln!(out, "   VRRP Version = {version}")?;
+    writeln!(out, "   State = {}", words::state(it).word())?;
+    writeln!(out, "   Flags:{flags}")?;
+    if config.unicast.is_some() {
+        writeln!(out, "     Using unicast")?;
+    }
+    writeln!(out, "   Wantstate = {}", words::wanted(it).word())?;
+    writeln!(out, "   Number of config faults = 0")?;
+    writeln!(out, "   Number of interface and track script faults = {faults}")?;
+    writeln!(out, "   Number of track scripts init = {waits}")?;
+    writeln!(out, "   Last transition = {}", time(it.last_transition))?;
+    let next = it.next_timer.filter(|_| matches!(it.state, State::Backup | State::Active));
+    writeln!(out, "   Read timeout = {}", next.map_or("DISABLED".to_owned(), time))?;
+    writeln!(out, "   Master down timer = {} usecs", it.down_interval.as_micros())?;
+    writeln!(out, "   Interface = {}", config.interface)
+}
+
+/// What keeps a router in fault, and what it waits for.
+fn hindrances(it: &RouterView, all: &Snapshot) -> (usize, usize) {
+    let status = |line: &TrackedScript| all.scripts.get(line.script.0).map(|script| script.status);
+    let deciding = || it.config.scripts.iter().filter(|line| line.weight == 0);
+    let bad =
+        |line: &TrackedScript| if line.reverse { ScriptStatus::Up } else { ScriptStatus::Down };
+    let faults = deciding().filter(|line| status(line) == Some(bad(line))).count();
+    let waits = deciding().filter(|line| status(line) == Some(ScriptStatus::Unknown)).count();
+    (faults + usize::from(!it.interface_up), waits)
+}
+
+fn write_config(out: &mut String, it: &RouterView) -> Result {
+    let config = &it.config;
+    let garp = &config.garp;
+    if let Some(source) = it.source {
+        let origin = if config.source.is_some() { " (from configuration)" } else { "" };
+        writeln!(out, "   Using src_ip = {source}{origin}")?;
+    }
+    if config.unicast.is_none() {
+        writeln!(out, "   Multicast address {}", config.group)?;
+    }
+    writeln!(out, "   Gratuitous ARP delay = {}", garp.delay.as_secs())?;
+    writeln!(out, "   Gratuitous ARP repeat = {}", garp.repeat)?;
+    writeln!(out, "   Gratuitous ARP refresh = {}", garp.refresh.as_secs())?;
+    writeln!(out, "   Gratuitous ARP refresh repeat = {}", garp.refresh_repeat)?;
+    let lower = garp.lower_priority_delay.as_secs();
+    writeln!(out, "   Gratuitous ARP lower priority delay = {lower}")?;
+    writeln!(out, "   Gratuitous ARP lower priority repeat = {}", garp.lower_priority_repeat)?;
+    writeln!(out, "   Down timer adverts = 3")?;
+    writeln!(out, "   Send advert after receive lower priority advert = true")?;
+    writeln!(out, "   Send advert after receive higher priority advert = false")?;
+    writeln!(out, "   Virtual Router ID = {}", config.vrid)?;
+    writeln!(out, "   Priority = {}", config.priority)?;
+    writeln!(out, "   Effective priority = {}", it.priority)?;
+    writeln!(out, "   Total priority = {}", it.priority)?;
+    writeln!(out, "   Advert interval = {}", interval(config.version, config.advert_interval))?;
+    writeln!(out, "   Accept = enabled")?;
+    writeln!(out, "   Preempt = {}", if config.preempt { "enabled" } else { "disabled" })?;
+    if !config.preempt_delay.is_zero() {
+        writeln!(out, "   Preempt delay = {} secs", config.preempt_delay.as_secs_f64())?;
+    }
+    writeln!(out, "   Promote_secondaries = disabled")?;
+    match &config.authentication {
+        _ if config.version == Version::V3 => {}
+        None => writeln!(out, "   Authentication type = none")?,
+        Some(Authentication::Pass(secret)) => {
+            writeln!(out, "   Authentication type = SIMPLE_PASSWORD")?;
+            writeln!(out, "   Password = {secret:?}")?;
+        }
+    }
+    writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
+    for address in words::addresses(it) {
+        writeln!(out, "     {address}")?;
+    }
+    if let Some(unicast) = &config.unicast {
+        write_unicast(out, unicast)?;
+    }
+    Ok(())
+}
+
+fn write_unicast(out: &mut String, it: &Unicast) -> Result {
+    writeln!(out, "   Unicast TTL = {}", it.ttl)?;
+    writeln!(out, "   Check unicast src : {}", if it.check_source { "yes" } else { "no" })?;
+    writeln!(out, "   Unicast Peer :")?;
+    for Peer { address, min_ttl, max_ttl } in &it.peers {
+        writeln!(out, "     {address} min_ttl {min_ttl} max_ttl {max_ttl}")?;
+    }
+    writeln!(out, "   Unicast checksum compatibility = no")
+}
+
+fn interval(version: Version, interval: Duration) -> String {
+    match version {
+        Version::V2 => format!("{} sec", interval.as_secs_f64()),
+        Version::V3 => format!("{} milli-sec", interval.as_millis()),
+    }
+}
+
+fn weight(line: &TrackedScript) -> String {
+    format!("{}{}", line.weight, if line.reverse { " reverse" } else { "" })
+}
+
+fn write_notify(out: &mut String, what: &str, script: &NotifyScript) -> Result {
+    let command = words::command(&script.argv);
+    let (uid, gid) = script.user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
+    writeln!(out, "   {what} state transition script = {command}, uid:gid {uid}:{gid}")
+}
+
+fn write_script(out: &mut String, id: usize, it: &ScriptView, routers: &[RouterView]) -> Result {
+    let TrackScript { name, check, interval, timeout, rise, fall, user, .. } = &it.config;
+    let reverse = if it.config.reverse { " reverse" } else { "" };
+    let unknown = it.status == ScriptStatus::Unknown;
+    let (uid, gid) = user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
+    writeln!(out, " VRRP Script = {name}")?;
+    writeln!(out, "   Command = {}", words::command(check.argv()))?;
+    writeln!(out, "   Interval = {} sec", interval.as_secs_f64())?;
+    writeln!(out, "   Timeout = {} sec", timeout.unwrap_or_default().as_secs_f64())?;
+    writeln!(out, "   Weight = {}{reverse}", it.config.weight)?;
+    writeln!(out, "   Rise = {rise}")?;
+    writeln!(out, "   Fall = {fall}")?;
+    // keepalived's counter: good from `rise` on.
+    let result = match it.status {
+        ScriptStatus::Up => (rise + fall).saturating_sub(1 + it.against),
+        ScriptStatus::Down => it.against,
+        ScriptStatus::Unknown => rise.saturating_sub(1),
+    };
+    writeln!(out, "   Result = {result}")?;
+    writeln!(out, "   Insecure = no")?;
+    writeln!(out, "   Init state = {}", if unknown { "INIT" } else { "unknown" })?;
+    let good = it.status == ScriptStatus::Up;
+    writeln!(out, "   Status = {}", if good { "GOOD" } else { "BAD" })?;
+    writeln!(out, "   Script uid:gid = {uid}:{gid}")?;
+    writeln!(out, "   VRRP instances :")?;
+    writeln!(out, "   Tracking instances :")?;
+    for router in routers {
+        if let Some(line) = line_of(router, id) {
+            writeln!(out, "     {}, weight {}", router.config.name, weight(line))?;
+        }
+    }
+    writeln!(out, "   State = {}", if it.running { "running" } else { "idle" })
+}
