@@ -128,6 +128,14 @@ pub struct Weight {
     pub reverse: bool,
 }
 
+/// `weight N [reverse|noreverse]` of one line of `track_script`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineWeight {
+    pub value: i16,
+    /// `None`: as the script has it.
+    pub reverse: Option<bool>,
+}
+
 /// `vrrp_instance`
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -207,7 +215,7 @@ pub struct Address {
 #[derive(Clone, Debug)]
 pub struct TrackScript {
     pub name: At<String>,
-    pub weight: Option<Weight>,
+    pub weight: Option<LineWeight>,
 }
 
 /// `vrrp_sync_group`

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::super::config::{At, KeepalivedConfig, TrackScript, Weight};
+use super::super::config::{At, KeepalivedConfig, LineWeight, TrackScript};
 use super::Row;
 use super::read::{self, wrong};
 use crate::text::{Diagnostic, Diagnostics, Node, Span};
@@ -135,7 +135,7 @@ pub(super) fn track_interface(
 }
 
 /// `weight N [reverse|noreverse]` behind the name of what is tracked.
-fn weight(owner: &str, line: &Node, diagnostics: &mut Diagnostics) -> Option<Weight> {
+fn weight(owner: &str, line: &Node, diagnostics: &mut Diagnostics) -> Option<LineWeight> {
     let name = line.name.lossy();
     let mut words = line.args.iter();
     let mut weight = None;
@@ -150,7 +150,7 @@ fn weight(owner: &str, line: &Node, diagnostics: &mut Diagnostics) -> Option<Wei
                     break;
                 };
                 match read::signed(value, -253..=253) {
-                    Ok(value) => weight = Some(Weight { value: value as i16, reverse: false }),
+                    Ok(value) => weight = Some(LineWeight { value: value as i16, reverse: None }),
                     Err(reason) => {
                         let message = format!(
                             "({owner}) track script {name}: weight must be between [-253..253] \
@@ -162,7 +162,7 @@ fn weight(owner: &str, line: &Node, diagnostics: &mut Diagnostics) -> Option<Wei
             }
             b"reverse" | b"noreverse" | b"no_reverse" => {
                 if let Some(weight) = &mut weight {
-                    weight.reverse = word.is("reverse");
+                    weight.reverse = Some(word.is("reverse"));
                 }
             }
             _ => {

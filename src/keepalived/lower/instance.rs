@@ -306,7 +306,7 @@ impl Lowering<'_> {
             let Some(id) = self.ids.get(script.as_str()).copied() else { continue };
             let check = &self.checks[id.0];
             let (weight, reverse) = match track.weight {
-                Some(weight) => (weight.value, weight.reverse),
+                Some(weight) => (weight.value, weight.reverse.unwrap_or(check.reverse)),
                 None => (check.weight, check.reverse),
             };
             if owner && weight != 0 {

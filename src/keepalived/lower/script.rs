@@ -105,8 +105,7 @@ impl<'a> Scripts<'a> {
             name: name.clone(),
             check,
             interval,
-            // Measured: keepalived ends a run that is still going when the next one is due.
-            timeout: Some(script.timeout.as_ref().map_or(interval, |at| at.value)),
+            timeout: script.timeout.as_ref().map(|at| at.value),
             weight: weight.value,
             reverse: weight.reverse,
             rise: script.rise.as_ref().map_or(1, |at| at.value),
