@@ -52,8 +52,8 @@ impl Router {
             State::Active => (&notify.master, "MASTER"),
             State::Backup => (&notify.backup, "BACKUP"),
             State::Fault => (&notify.fault, "FAULT"),
-            // keepalived's default: without `notify_deleted` who watches hears of a fault.
-            State::Initialize if self.removed => (&notify.fault, "FAULT"),
+            // keepalived's default: without `notify_deleted` a fault is told, by `notify` only.
+            State::Initialize if self.removed => (&None, "FAULT"),
             State::Initialize => (&notify.stop, "STOP"),
         };
         let any = notify.any.clone().map(|mut any| {
