@@ -47,7 +47,7 @@ impl Daemon {
         let log = bed.path(&format!("{base}.log"));
         let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
         let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
-        let program = program(bed, maker);
+        let program = program(bed, maker, tmp.is_some());
         let mut command = match tmp {
             None => host.command(program),
             Some(tmp) => {
@@ -133,9 +133,20 @@ pub(crate) fn kill(signal: &str, pid: i32) {
 }
 
 /// Ours goes by a link of keepalived's name.
-fn program(bed: &Bed, maker: Maker) -> PathBuf {
+/// The daemon by its name. `copied`: not a link to the program, which may be in the `/tmp` that is
+/// going to be covered.
+fn program(bed: &Bed, maker: Maker, copied: bool) -> PathBuf {
     match maker {
         Maker::Debian => "/usr/sbin/keepalived".into(),
+        Maker::Evenkeel if copied => {
+            let folder = bed.path("copied");
+            std::fs::create_dir_all(&folder).unwrap();
+            let copy = folder.join("keepalived");
+            if !copy.exists() {
+                std::fs::copy(env!("CARGO_BIN_EXE_evenkeel"), &copy).unwrap();
+            }
+            copy
+        }
         Maker::Evenkeel => {
             let link = bed.path("keepalived");
             if !link.exists() {
