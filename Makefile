@@ -28,7 +28,7 @@ test: check ## Everything: lints, all tests beside the real programs, a short fu
 	cargo build --locked
 	.ci/deny
 	.ci/fuzz
-	cargo nextest run --locked --no-fail-fast --test-threads 4 --retries 1
+	cargo nextest run --locked --no-fail-fast --test-threads 4 --retries 2
 
 fuzz: ## Each fuzz target for a minute (SECONDS_EACH=n for longer)
 	@.ci/need $(BUILD)
