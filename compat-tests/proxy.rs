@@ -426,10 +426,19 @@ fn worker_connections_are_counted_as_in_nginx() {
 
 #[test]
 fn without_descriptors_accepting_rests_and_sessions_go_on() {
+    // Two limits: the last descriptor that is left goes to a client once, to a peer once.
+    for limit in [40, 41] {
+        out_of_descriptors(limit);
+    }
+}
+
+fn out_of_descriptors(limit: usize) {
     let which = Which::Evenkeel;
     let _peer = Peer::echo(&at(which, "IP:9001"));
-    let main = "worker_processes 1; worker_rlimit_nofile 40; events { worker_connections 512; }";
-    let program = Program::start(which, main, &pool("server IP:9001;", ""));
+    let main = format!(
+        "worker_processes 1; worker_rlimit_nofile {limit}; events {{ worker_connections 512; }}"
+    );
+    let program = Program::start(which, &main, &pool("server IP:9001;", ""));
     let good = connect(&at(which, "IP:8080"));
     exchange(&good, b"before").unwrap();
     let more: Vec<TcpStream> = (0..60).map(|_| connect(&at(which, "IP:8080"))).collect();
@@ -439,7 +448,7 @@ fn without_descriptors_accepting_rests_and_sessions_go_on() {
     // Whoever waited in the queue is served once there are descriptors again.
     let until = Instant::now() + Duration::from_secs(10);
     while exchange(&connect(&at(which, "IP:8080")), b"after").is_err() {
-        assert!(Instant::now() < until);
+        assert!(Instant::now() < until, "{}", program.log());
     }
     exchange(&good, b"after").unwrap();
     let log = program.log();

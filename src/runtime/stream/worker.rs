@@ -147,7 +147,11 @@ async fn drive(
                     ready.clear_ready();
                 }
             }
-            () = alarm.as_mut(), if idle => engine.expire(Instant::now()),
+            () = alarm.as_mut(), if idle => {
+                engine.expire(Instant::now());
+                // It may have ended a rest: the queues then wait for no event to tell of them.
+                idle = false;
+            }
             () = std::future::ready(()), if !idle => {}
         }
     }
