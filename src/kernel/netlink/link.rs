@@ -1,0 +1,55 @@
+//! Network interfaces.
+
+use std::io;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_core::NLM_F_DUMP;
+
+use super::Netlink;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub index: u32,
+    pub name: String,
+    /// Hardware address, where it is one of 6 bytes.
+    pub mac: Option<[u8; 6]>,
+    /// Administratively up and with a carrier (IFF_UP and IFF_RUNNING).
+    pub up: bool,
+    /// Addresses are resolved by ARP here (no IFF_NOARP, no IFF_LOOPBACK).
+    pub arp: bool,
+}
+
+impl Netlink {
+    /// All interfaces of this network namespace.
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let mut links = Vec::new();
+        self.request(request, NLM_F_DUMP, |answer| {
+            if let RouteNetlinkMessage::NewLink(message) = answer {
+                links.extend(link(&message));
+            }
+        })?;
+        Ok(links)
+    }
+}
+
+pub(super) fn link(message: &LinkMessage) -> Option<Link> {
+    let flags = message.header.flags;
+    let mut link = Link {
+        index: message.header.index,
+        name: String::new(),
+        mac: None,
+        up: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        arp: !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Address(mac) => link.mac = mac.as_slice().try_into().ok(),
+            _ => {}
+        }
+    }
+    (!link.name.is_empty()).then_some(link)
+}

@@ -1,0 +1,108 @@
+//! What the kernel reports by itself.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::sys::socket::{MsgFlags, recv};
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::sys::Socket;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use tokio::io::unix::AsyncFd;
+
+use super::address::{Address, address};
+use super::link::{Link, link};
+use super::messages;
+use crate::kernel::ready::when_readable;
+
+/// No datagram of rtnetlink is larger (netlink(7)).
+const LARGEST: usize = 1 << 16;
+
+/// What changed, as the kernel tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A link is new or changed.
+    Link(Link),
+    LinkGone(Link),
+    /// An address is new or changed.
+    Address(Address),
+    AddressGone(Address),
+    /// Changes were lost (the socket's buffer ran over): ask for everything again.
+    Lost,
+}
+
+/// A socket on which the kernel reports changes of links and addresses.
+#[derive(Debug)]
+pub struct Monitor {
+    socket: AsyncFd<OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+impl Monitor {
+    /// Subscribes. Must be called inside a tokio runtime.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        // A burst of thousands of addresses must fit; without the privilege the default has to do.
+        let _ = socket.set_rx_buf_sz(1_u32 << 20);
+        for group in [libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR] {
+            socket.add_membership(group)?;
+        }
+        // SAFETY: `into_raw_fd` gave this open descriptor up.
+        let socket = unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) };
+        Ok(Monitor { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
+    }
+
+    /// The next changes, in order.
+    pub fn poll_next(&mut self, context: &mut Context) -> Poll<io::Result<Vec<Change>>> {
+        loop {
+            let mut ready = match self.socket.poll_read_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Poll::Pending,
+            };
+            let received = ready.try_io(|socket| {
+                recv(socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())
+                    .map_err(io::Error::from)
+            });
+            return Poll::Ready(match received {
+                Ok(Ok(length)) => Ok(messages(&self.buffer[..length]).filter_map(change).collect()),
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    Ok(vec![Change::Lost])
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(Err(error)) => Err(error),
+                Err(_would_block) => continue,
+            });
+        }
+    }
+}
+
+impl AsRawFd for Monitor {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Change> {
+    match message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+            // A bridge reports its ports' changes in its own family, beside the real ones.
+            (message.header.interface_family == AddressFamily::Unspec)
+                .then(|| link(&message).map(Change::Link))?
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
+            (message.header.interface_family == AddressFamily::Unspec)
+                .then(|| link(&message).map(Change::LinkGone))?
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => {
+            address(&message).map(Change::Address)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
+            address(&message).map(Change::AddressGone)
+        }
+        NetlinkPayload::Overrun(_) => Some(Change::Lost),
+        _ => None,
+    }
+}
