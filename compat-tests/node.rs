@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel::plan::Secret;
 use evenkeel::plan::track::{Check, ScriptId, TrackScript};
-use evenkeel::plan::vrrp::{
-    Authentication, GratuitousArp, InitialState, Notify, Scope, TrackedScript, Version,
-    VirtualAddress, VirtualRouter,
-};
+use evenkeel::plan::vrrp::{Authentication, Scope, TrackedScript, VirtualAddress, VirtualRouter};
 use evenkeel::vrrp::machine::{self, Action, Machine};
 use evenkeel::vrrp::script::{self, Outcome, Script};
 use evenkeel::vrrp::track::weigh;
@@ -160,24 +157,9 @@ impl SimulatedScript {
 /// The virtual router of the recordings: VRID 51 on eth0, PASS 1111, 10.9.0.100/24.
 pub(crate) fn router() -> VirtualRouter {
     VirtualRouter {
-        name: "VI_1".into(),
-        vrid: 51,
-        interface: "eth0".into(),
-        version: Version::V2,
-        initial: InitialState::Backup,
-        priority: 100,
-        advert_interval: Duration::from_secs(1),
         authentication: Some(Authentication::Pass(Secret::new("1111"))),
-        source: None,
-        group: Ipv4Addr::new(224, 0, 0, 18),
-        unicast: None,
-        preempt: true,
-        preempt_delay: Duration::ZERO,
         addresses: vec![address("10.9.0.100/24")],
-        garp: GratuitousArp::default(),
-        scripts: vec![],
-        notify: Notify::default(),
-        span: Default::default(),
+        ..VirtualRouter::new("VI_1", 51, "eth0")
     }
 }
 

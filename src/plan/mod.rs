@@ -7,11 +7,19 @@
 //!
 //! [`Span`]: crate::text::Span
 
+pub mod bfd;
+pub mod checker;
+pub mod conduct;
+pub mod device;
+pub mod group;
 pub mod process;
+pub mod route;
 pub mod secret;
 pub mod stream;
+pub mod telling;
 pub mod track;
 pub mod vrrp;
+pub mod vrrp_process;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +35,17 @@ pub struct Plan {
     pub vrrp: Option<VrrpPlan>,
     /// From nginx.conf; `None` where there is no such file.
     pub stream: Option<StreamPlan>,
+    /// From keepalived.conf.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub checkers: checker::CheckerPlan,
+    /// From keepalived.conf.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bfd: bfd::BfdPlan,
+}
+
+/// What says nothing is left out of plans that people read.
+fn is_default<T: Default + PartialEq>(it: &T) -> bool {
+    *it == T::default()
 }
 
 /// Durations in plans are written as decimal seconds, which people can read.

@@ -75,3 +75,13 @@ pub struct RunAs {
     pub uid: u32,
     pub gid: u32,
 }
+
+/// What an instance or a group tracks besides scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tracking {}
+
+/// What can be tracked besides scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrackedObjects {}

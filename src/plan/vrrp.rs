@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::seconds;
+use super::conduct::Conduct;
+use super::device::Device;
+use super::group::SyncGroup;
+use super::route::{Belongings, Statics};
 use super::secret::Secret;
-use super::track::{ScriptId, TrackScript};
+use super::telling::{InstanceTelling, Telling};
+use super::track::{ScriptId, TrackScript, TrackedObjects, Tracking};
+use super::vrrp_process::VrrpProcess;
+use super::{is_default, seconds};
 use crate::text::Span;
 
 /// Everything that the vrrp role runs.
@@ -17,6 +23,16 @@ pub struct VrrpPlan {
     pub router_id: Option<String>,
     pub scripts: Vec<TrackScript>,
     pub routers: Vec<VirtualRouter>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub groups: Vec<SyncGroup>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tracked: TrackedObjects,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub statics: Statics,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub telling: Telling,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub process: VrrpProcess,
 }
 
 /// One `vrrp_instance`.
@@ -51,7 +67,49 @@ pub struct VirtualRouter {
     pub garp: GratuitousArp,
     pub scripts: Vec<TrackedScript>,
     pub notify: Notify,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub conduct: Conduct,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub device: Option<Device>,
+    /// Excluded addresses, routes and rules.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub belongings: Belongings,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tracking: Tracking,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub telling: InstanceTelling,
     pub span: Span,
+}
+
+impl VirtualRouter {
+    /// With keepalived's defaults for all that isn't given.
+    pub fn new(name: &str, vrid: u8, interface: &str) -> Self {
+        VirtualRouter {
+            name: name.to_owned(),
+            vrid,
+            interface: interface.to_owned(),
+            version: Version::V2,
+            initial: InitialState::Backup,
+            priority: 100,
+            advert_interval: Duration::from_secs(1),
+            authentication: None,
+            source: None,
+            group: Ipv4Addr::new(224, 0, 0, 18),
+            unicast: None,
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            addresses: Vec::new(),
+            garp: GratuitousArp::default(),
+            scripts: Vec::new(),
+            notify: Notify::default(),
+            conduct: Conduct::default(),
+            device: None,
+            belongings: Belongings::default(),
+            tracking: Tracking::default(),
+            telling: InstanceTelling::default(),
+            span: Span::default(),
+        }
+    }
 }
 
 /// Adverts by unicast (keepalived.conf(5), `unicast_peer`).

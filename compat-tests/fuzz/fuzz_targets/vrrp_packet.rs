@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use evenkeel::plan::vrrp::{GratuitousArp, InitialState, Notify, Version, VirtualRouter};
+use evenkeel::plan::vrrp::{InitialState, Version, VirtualRouter};
 use evenkeel::vrrp::machine::{Event, Machine, Received};
 use evenkeel::vrrp::packet::Advert;
 use libfuzzer_sys::fuzz_target;
@@ -50,23 +50,9 @@ fuzz_target!(|data: &[u8]| {
 
 fn router(version: Version) -> VirtualRouter {
     VirtualRouter {
-        name: "VI_1".to_owned(),
-        vrid: 51,
-        interface: "eth0".to_owned(),
         version,
         initial: InitialState::Master,
-        priority: 100,
-        advert_interval: Duration::from_secs(1),
-        authentication: None,
-        source: None,
-        group: GROUP,
-        unicast: None,
-        preempt: true,
         preempt_delay: Duration::from_secs(2),
-        addresses: Vec::new(),
-        garp: GratuitousArp::default(),
-        scripts: Vec::new(),
-        notify: Notify::default(),
-        span: Default::default(),
+        ..VirtualRouter::new("VI_1", 51, "eth0")
     }
 }

@@ -25,8 +25,25 @@ use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub type Row = Directive<KeepalivedConfig>;
 
-const TABLES: [&[Row]; 6] =
-    [global::TABLE, vrrp::TABLE, script::TABLE, track::TABLE, lvs::TABLE, bfd::TABLE];
+const TABLES: [&[Row]; 17] = [
+    global::TABLE,
+    global::wire::TABLE,
+    global::conduct::TABLE,
+    global::network::TABLE,
+    global::telling::TABLE,
+    global::process::TABLE,
+    vrrp::TABLE,
+    vrrp::wire::TABLE,
+    vrrp::network::TABLE,
+    vrrp::announcing::TABLE,
+    vrrp::tracking::TABLE,
+    vrrp::telling::TABLE,
+    vrrp::group::TABLE,
+    script::TABLE,
+    track::TABLE,
+    lvs::TABLE,
+    bfd::TABLE,
+];
 
 /// Every row of every table.
 pub fn all() -> impl Iterator<Item = &'static Row> + Clone {

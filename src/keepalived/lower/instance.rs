@@ -73,9 +73,6 @@ impl Lowering<'_> {
         }
         let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
         Some(VirtualRouter {
-            name: name.clone(),
-            vrid,
-            interface: interface.value.clone(),
             version: if self.is_v3(instance) { Version::V3 } else { Version::V2 },
             initial: instance.state.as_ref().map_or(InitialState::Backup, |at| at.value),
             priority: priority(instance),
@@ -91,6 +88,7 @@ impl Lowering<'_> {
             scripts,
             notify,
             span: place,
+            ..VirtualRouter::new(name, vrid, &interface.value)
         })
     }
 

@@ -50,7 +50,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let plan = (!fatal).then(|| {
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
         let (scripts, routers) = used(checks, routers);
-        VrrpPlan { router_id, scripts, routers }
+        VrrpPlan { router_id, scripts, routers, ..VrrpPlan::default() }
     });
     (plan, diagnostics)
 }

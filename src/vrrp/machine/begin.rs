@@ -88,34 +88,14 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
-    use crate::plan::vrrp::{GratuitousArp, Notify, Version, VirtualRouter};
+    use crate::plan::vrrp::VirtualRouter;
     use crate::vrrp::machine::Event;
     use crate::vrrp::track::Verdict;
 
     fn resumed(standing: Standing) -> (Machine, Instant, Actions) {
-        let mut machine = Machine::new(VirtualRouter {
-            name: "VI_1".to_owned(),
-            vrid: 51,
-            interface: "eth0".to_owned(),
-            version: Version::V2,
-            initial: InitialState::Backup,
-            priority: 100,
-            advert_interval: Duration::from_secs(1),
-            authentication: None,
-            source: None,
-            group: Ipv4Addr::new(224, 0, 0, 18),
-            unicast: None,
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            addresses: Vec::new(),
-            garp: GratuitousArp::default(),
-            scripts: Vec::new(),
-            notify: Notify::default(),
-            span: Default::default(),
-        });
+        let mut machine = Machine::new(VirtualRouter::new("VI_1", 51, "eth0"));
         let (now, mut out) = (Instant::now(), Vec::new());
         let primary = Some(Ipv4Addr::new(192, 0, 2, 1));
         machine.handle(now, Event::Interface { up: true, primary }, &mut out);

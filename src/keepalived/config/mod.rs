@@ -1,6 +1,14 @@
 //! What a keepalived.conf says, typed, with the place of every value. [`lower`](super::lower)
 //! makes it mean something.
 
+pub mod checker;
+pub mod conduct;
+pub mod network;
+pub mod process;
+pub mod telling;
+pub mod tracking;
+pub mod wire;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -30,6 +38,9 @@ pub struct KeepalivedConfig {
     script_names: HashMap<String, usize>,
     pub instances: Vec<Instance>,
     pub groups: Vec<SyncGroup>,
+    pub tracked: tracking::Objects,
+    pub statics: network::Statics,
+    pub checkers: checker::Checkers,
     /// Something outside of the instances stands against running any of them.
     pub refused: Vec<Refusal>,
     /// Reading found something that keepalived doesn't start with.
@@ -78,6 +89,11 @@ pub struct Globals {
     pub garp: Garp,
     pub garp_interval: Option<At<Duration>>,
     pub min_garp: bool,
+    pub wire: wire::GlobalWire,
+    pub conduct: conduct::GlobalConduct,
+    pub network: network::GlobalNetwork,
+    pub telling: telling::GlobalTelling,
+    pub process: process::Process,
 }
 
 /// What `garp_*` (`vrrp_garp_*` in `global_defs`) set.
@@ -160,6 +176,11 @@ pub struct Instance {
     pub track_scripts: Vec<TrackScript>,
     pub track_interfaces: Vec<At<String>>,
     pub notify: Notifies,
+    pub wire: wire::Wire,
+    pub conduct: conduct::Conduct,
+    pub network: network::Network,
+    pub tracking: tracking::Tracking,
+    pub telling: telling::Telling,
     /// Keywords without which it would be dangerous to run this instance.
     pub refused: Vec<Refusal>,
 }
@@ -264,6 +285,11 @@ impl Instance {
             track_scripts: Vec::new(),
             track_interfaces: Vec::new(),
             notify: Notifies::default(),
+            wire: wire::Wire::default(),
+            conduct: conduct::Conduct::default(),
+            network: network::Network::default(),
+            tracking: tracking::Tracking::default(),
+            telling: telling::Telling::default(),
             refused: Vec::new(),
         }
     }

@@ -1,0 +1,5 @@
+//! Virtual servers, their checks, and BFD.
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct Checkers {}

@@ -1,0 +1,5 @@
+//! The processes themselves.
+
+/// What `global_defs` says of them.
+#[derive(Clone, Debug, Default)]
+pub struct Process {}
