@@ -1,0 +1,172 @@
+//! The network as the vrrp role sees it: interfaces, sockets on them, virtual addresses.
+//!
+//! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
+//! addresses of this node, `follow` what the kernel tells. Read `wires` next.
+
+mod follow;
+mod holding;
+mod wires;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::task::{Context, Poll};
+
+use self::wires::Wires;
+use crate::kernel::arp::ArpSender;
+use crate::kernel::netlink::{Address, Change, Link, Monitor, Netlink};
+use crate::kernel::raw::Packet;
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::runtime::handoff::Held;
+
+pub(super) use self::wires::Ear;
+
+/// What a router has to know of its interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interface {
+    pub(super) up: bool,
+    /// The first IPv4 address that isn't a virtual one; or the one for unicast, if it is there.
+    pub(super) primary: Option<Ipv4Addr>,
+}
+
+/// What came from the kernel.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Changes(io::Result<Vec<Change>>),
+    Packet(Ear, io::Result<Packet>),
+}
+
+/// What happened to the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Incident {
+    /// Up or down, or another primary address: look at it again.
+    Interface(String),
+    /// A virtual address that we hold was taken off.
+    AddressLost { interface: String, address: VirtualAddress },
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Network {
+    netlink: Netlink,
+    monitor: Monitor,
+    arp: ArpSender,
+    /// By name.
+    links: BTreeMap<String, Link>,
+    addresses: Vec<Address>,
+    wires: Wires,
+    /// Interfaces of routers and of their addresses; of others nobody wants to read.
+    concerned: HashSet<String>,
+    /// Every address of every router: never taken for an interface's own.
+    virtual_addresses: HashSet<IpAddr>,
+    held: Vec<Held>,
+}
+
+impl Network {
+    /// Must be called inside a tokio runtime.
+    pub(super) fn open() -> io::Result<Self> {
+        // Subscribed first: what changes between the two is seen at least once.
+        let monitor = Monitor::open()?;
+        let mut network = Network {
+            netlink: Netlink::open()?,
+            monitor,
+            arp: ArpSender::open()?,
+            links: BTreeMap::new(),
+            addresses: Vec::new(),
+            wires: Wires::default(),
+            concerned: HashSet::new(),
+            virtual_addresses: HashSet::new(),
+            held: Vec::new(),
+        };
+        network.look()?;
+        Ok(network)
+    }
+
+    /// Asks the kernel for everything.
+    fn look(&mut self) -> io::Result<()> {
+        let links = self.netlink.links()?;
+        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
+        self.addresses = self.netlink.addresses()?;
+        Ok(())
+    }
+
+    /// From now on these are the routers, each with an open socket where its interface has one.
+    pub(super) fn serve<'a>(&mut self, routers: impl Iterator<Item = &'a VirtualRouter> + Clone) {
+        self.virtual_addresses =
+            routers.clone().flat_map(|router| &router.addresses).map(|it| it.address).collect();
+        let interfaces = |router: &'a VirtualRouter| {
+            let others = router.addresses.iter().filter_map(|it| it.interface.as_ref());
+            std::iter::once(&router.interface).chain(others).cloned()
+        };
+        self.concerned = routers.clone().flat_map(interfaces).collect();
+        let wanted = routers.filter_map(|router| self.ear(router)).collect();
+        self.wires.keep(wanted, &self.links);
+    }
+
+    /// Where a router hears adverts. By unicast it has to have the address first.
+    pub(super) fn ear(&self, router: &VirtualRouter) -> Option<Ear> {
+        let address = match router.unicast {
+            Some(_) => self.interface(router)?.primary?,
+            None => router.group,
+        };
+        Some((router.interface.clone(), address))
+    }
+
+    /// The interface as a router sees it. `None`: there is no such interface.
+    pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
+        let link = self.links.get(&router.interface)?;
+        if let (Some(_), Some(source)) = (&router.unicast, router.source) {
+            let mut all = self.addresses.iter();
+            let primary = all.any(|it| it.address == IpAddr::V4(source)).then_some(source);
+            return Some(Interface { up: link.up, primary });
+        }
+        let own = |address: &&Address| {
+            address.index == link.index && !self.virtual_addresses.contains(&address.address)
+        };
+        let mut candidates = self.addresses.iter().filter(own);
+        let primary = candidates.find_map(|it| match it.address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        Some(Interface { up: link.up, primary })
+    }
+
+    /// The next news or packet.
+    pub(super) fn poll(&mut self, context: &mut Context) -> Poll<Arrival> {
+        if let Poll::Ready(changes) = self.monitor.poll_next(context) {
+            return Poll::Ready(Arrival::Changes(changes));
+        }
+        self.wires.poll(context).map(|(ear, packet)| Arrival::Packet(ear, packet))
+    }
+
+    /// A packet that is there already.
+    pub(super) fn waiting_packet(&mut self) -> Option<(Ear, Packet)> {
+        self.wires.waiting_packet()
+    }
+
+    fn name_of(&self, index: u32) -> Option<&str> {
+        self.links.values().find(|link| link.index == index).map(|link| link.name.as_str())
+    }
+
+    pub(super) fn send(
+        &mut self,
+        interface: &str,
+        source: IpAddr,
+        destination: IpAddr,
+        ttl: u8,
+        pdu: &[u8],
+    ) -> io::Result<()> {
+        self.wires.send(interface, source, destination, ttl, pdu)
+    }
+
+    pub(super) fn announce(&self, interface: &str, address: IpAddr) -> io::Result<()> {
+        let link = self.links.get(interface).ok_or(io::ErrorKind::NotConnected)?;
+        match (address, link.mac) {
+            (IpAddr::V4(address), Some(mac)) if link.arp => {
+                self.arp.announce(link.index, mac, address)
+            }
+            (IpAddr::V4(_), _) => Ok(()),
+            (IpAddr::V6(_), _) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
