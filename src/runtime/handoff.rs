@@ -6,6 +6,7 @@
 //! following ones with [`Control::listen`].
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,6 @@ use tokio::io::unix::AsyncFd;
 use crate::kernel::channel::{self, Channel};
 use crate::kernel::ready::when_readable;
 use crate::plan::secret;
-use crate::plan::vrrp::VirtualAddress;
 
 /// The environment variable with the number of the role's end of the channel.
 pub const CONTROL: &str = "EVENKEEL_CONTROL";
@@ -47,18 +47,20 @@ pub enum Report {
     Failed { message: String },
     /// The role itself got SIGHUP (somebody used its pid): please reload.
     WantReload,
-    /// The role is about to hold these too.
+    /// The role is about to hold these too: what has to be removed should it die.
     Claiming(Vec<Held>),
-    /// All virtual addresses that the role holds now, each with its interface: what has to be
-    /// removed should it die.
+    /// It no longer holds these.
+    Released(Vec<Held>),
+    /// All that the role holds now, after a report that didn't get through.
     Holding(Vec<Held>),
 }
 
-/// A virtual address on an interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A virtual address on an interface, by the interface's number: its name may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Held {
-    pub interface: String,
-    pub address: VirtualAddress,
+    pub index: u32,
+    pub address: IpAddr,
+    pub prefix: u8,
 }
 
 /// What the vrrp role is told to run: its slice of the Plan, and at the start what a predecessor
@@ -317,16 +319,7 @@ mod tests {
         in_reactor(async {
             let (leash, theirs) = Leash::new().unwrap();
             let control = Control { channel: Arc::new(theirs) };
-            let address = VirtualAddress {
-                address: [192, 0, 2, 1].into(),
-                prefix: 32,
-                interface: None,
-                label: None,
-                broadcast: None,
-                scope: Default::default(),
-                span: Default::default(),
-            };
-            let held = Held { interface: "eth0".to_owned(), address };
+            let held = Held { index: 2, address: [192, 0, 2, 1].into(), prefix: 32 };
             let reports = [Report::Ready, Report::Holding(vec![held; 4_000])];
             for report in &reports {
                 control.report(report).unwrap();

@@ -18,6 +18,8 @@ use crate::kernel::ready::when_readable;
 
 /// No datagram of rtnetlink is larger (netlink(7)).
 const LARGEST: usize = 1 << 16;
+/// So many changes are handed on at once.
+const MANY: usize = 256;
 
 /// What changed, as the kernel tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,26 +57,38 @@ impl Monitor {
         Ok(Monitor { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
     }
 
-    /// The next changes, in order.
+    /// The next changes, in order: as many as are there, up to the first that isn't an address's.
+    /// (A link that goes down and comes up at once was down.)
     pub fn poll_next(&mut self, context: &mut Context) -> Poll<io::Result<Vec<Change>>> {
+        let mut changes = Vec::new();
         loop {
             let mut ready = match self.socket.poll_read_ready(context) {
                 Poll::Ready(ready) => ready?,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if changes.is_empty() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Ok(changes)),
             };
             let received = ready.try_io(|socket| {
                 recv(socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())
                     .map_err(io::Error::from)
             });
-            return Poll::Ready(match received {
-                Ok(Ok(length)) => Ok(messages(&self.buffer[..length]).filter_map(change).collect()),
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    Ok(vec![Change::Lost])
+            match received {
+                Ok(Ok(length)) => {
+                    let before = changes.len();
+                    changes.extend(messages(&self.buffer[..length]).filter_map(change));
+                    let of_address =
+                        |it| matches!(it, &Change::Address(_) | &Change::AddressGone(_));
+                    if !changes[before..].iter().all(of_address) || changes.len() >= MANY {
+                        return Poll::Ready(Ok(changes));
+                    }
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(Err(error)) => Err(error),
-                Err(_would_block) => continue,
-            });
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    changes.push(Change::Lost);
+                    return Poll::Ready(Ok(changes));
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
         }
     }
 }

@@ -283,7 +283,8 @@ impl Supervisor {
             }
             Report::WantReload => self.reload(events),
             Report::Claiming(more) => role.held.extend(more),
-            Report::Holding(held) => role.held = held,
+            Report::Released(gone) => gone.iter().for_each(|it| _ = role.held.remove(it)),
+            Report::Holding(held) => role.held = held.into_iter().collect(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One role as the supervisor sees it: its process, and what it left behind.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
@@ -27,7 +28,7 @@ pub(super) struct Role {
     pub(super) kind: RoleKind,
     pub(super) state: State,
     /// Addresses that go if the process dies.
-    pub(super) held: Vec<Held>,
+    pub(super) held: HashSet<Held>,
     pub(super) back_off: BackOff,
     pub(super) pid_file: Option<PidFile>,
     /// It has been ready at least once.
@@ -78,7 +79,7 @@ impl Role {
         Role {
             kind,
             state: State::Stopped,
-            held: Vec::new(),
+            held: HashSet::new(),
             back_off: BackOff::default(),
             pid_file: None,
             proven: false,

@@ -1,5 +1,6 @@
 //! Keeps roles running: starts them, notices that they have ended, and decides what follows.
 
+use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -24,7 +25,8 @@ impl Supervisor {
         let started = match (kind, &plan.vrrp, &plan.stream) {
             // What a predecessor left is still on the interfaces: kept alive by its successor.
             (RoleKind::Vrrp, Some(plan), _) => {
-                role.start(face, &Succession { plan, held: role.held.clone() }, &[], events)
+                let held = role.held.iter().copied().collect();
+                role.start(face, &Succession { plan, held }, &[], events)
             }
             (RoleKind::Stream, _, Some(slice)) => {
                 let sockets = listeners.descriptors(&slice.listeners);
@@ -177,7 +179,7 @@ fn stopped_by_somebody(status: ExitStatus) -> bool {
 }
 
 /// Takes addresses off their interfaces that a dead role has left there.
-fn release(held: &[Held]) {
+fn release(held: &HashSet<Held>) {
     if held.is_empty() {
         return;
     }
@@ -186,11 +188,13 @@ fn release(held: &[Held]) {
         Ok(netlink) => netlink,
         Err(error) => return failed(error),
     };
-    for Held { interface, address } in held {
+    for Held { index, address, prefix } in held {
         // An interface that has gone has taken its addresses along.
-        let Ok(index) = nix::net::if_::if_nametoindex(interface.as_str()) else { continue };
-        match netlink.remove_address(index, address.address, address.prefix) {
-            Ok(true) => tracing::info!("{} removed from {interface}", address.address),
+        match netlink.remove_address(*index, *address, *prefix) {
+            Ok(true) => {
+                let name = nix::net::if_::if_indextoname(*index).unwrap_or_default();
+                tracing::info!("{address} removed from {}", name.to_string_lossy());
+            }
             Ok(false) => {}
             Err(error) => failed(error),
         }

@@ -24,6 +24,7 @@ impl Role {
         let by_others = matches!(event, Event::Packet(_));
         let mut actions = Vec::new();
         self.routers[at].machine.handle(now, event, &mut actions);
+        self.agenda.set(at, self.routers[at].machine.deadline());
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
         for action in actions {
             match action {
@@ -74,6 +75,7 @@ impl Role {
     ) {
         let claimed = self.network.claim(interface, addresses);
         if !claimed.is_empty() && self.control.report(&Report::Claiming(claimed)).is_err() {
+            self.network.holdings.report_lost();
             self.report_soon();
         }
         for address in addresses {
@@ -105,14 +107,15 @@ impl Role {
     }
 
     pub(super) fn report_held(&mut self) {
-        let report = Report::Holding(self.network.held().to_vec());
-        self.report_at = match self.control.report(&report) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Some(Instant::now() + REPORT_AGAIN)
-            }
-            // A supervisor that has gone is noticed where orders are read.
-            _ => None,
-        };
+        self.report_at = None;
+        let Some(report) = self.network.holdings.report() else { return };
+        // A supervisor that has gone is noticed where orders are read.
+        if let Err(error) = self.control.report(&report)
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.network.holdings.report_lost();
+            self.report_at = Some(Instant::now() + REPORT_AGAIN);
+        }
     }
 
     pub(super) fn report(&self, report: &Report) {

@@ -1,11 +1,14 @@
 //! Routers begin, change with the config, and end.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use super::directory::Directory;
+use super::network::Network;
 use super::role::{Punctuality, Role};
 use super::router::Router;
 use crate::plan::VrrpPlan;
-use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::{Held, Report};
 use crate::vrrp::machine::Event;
 
@@ -24,15 +27,17 @@ impl Role {
 
     /// Takes off what a predecessor left and no router of this plan has any more.
     pub(super) fn disown(&mut self, now: Instant, left: &[Held]) {
+        let places = self.routers.iter().flat_map(|router| places(&self.network, router));
+        let ours: HashSet<Held> = places.collect();
         for it in left {
-            let has = |router: &Router| belongs(router.machine.router(), it);
-            if self.routers.iter().any(has) {
+            if ours.contains(it) {
                 continue;
             }
-            if let Err(error) = self.network.remove(&it.interface, &it.address)
+            if let Err(error) = self.network.take_off(it)
                 && self.valve.pass(now).is_some()
             {
-                tracing::error!("{} stays on {}: {error}", it.address.address, it.interface);
+                let name = self.network.name(it.index);
+                tracing::error!("{} stays on {name}: {error}", it.address);
             }
         }
         self.report_held();
@@ -41,23 +46,30 @@ impl Role {
     /// By the new plan: routers of the same name go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
         self.router_id.clone_from(&plan.router_id);
-        let gone = |router: &Router| !plan.routers.iter().any(|new| new.name == router.name());
-        while let Some(at) = self.routers.iter().position(gone) {
-            self.routers[at].removed = true;
-            self.tell(now, at, Event::Shutdown);
-            self.routers.remove(at);
+        let names: HashSet<&str> = plan.routers.iter().map(|new| new.name.as_str()).collect();
+        for at in 0..self.routers.len() {
+            if !names.contains(self.routers[at].name()) {
+                self.routers[at].removed = true;
+                self.tell(now, at, Event::Shutdown);
+            }
         }
+        self.routers.retain(|router| !router.removed);
+        self.agenda.replace(self.routers.iter().map(|router| router.machine.deadline()));
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
         self.scripts.replace(now, &plan, &self.probe);
+        let names = self.routers.iter().enumerate();
+        let known: HashMap<String, usize> =
+            names.map(|(at, router)| (router.name().to_owned(), at)).collect();
         for new in plan.routers {
-            match self.routers.iter().position(|router| router.name() == new.name) {
-                Some(at) => self.reconfigure(now, at, new),
+            match known.get(&new.name) {
+                Some(at) => self.reconfigure(now, *at, new),
                 None => self.begin(now, new, Event::Start),
             }
         }
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
+        self.directory = Directory::of(&self.routers);
         self.report_held();
         self.report(&Report::Ready);
     }
@@ -89,9 +101,9 @@ impl Role {
             self.tell(now, at, Event::Shutdown);
         }
         // Belt and braces: whatever a machine may have forgotten.
-        for held in self.network.held().to_vec() {
-            let Err(error) = self.network.remove(&held.interface, &held.address) else { continue };
-            tracing::error!("{} stays on {}: {error}", held.address.address, held.interface);
+        for held in self.network.holdings.iter().copied().collect::<Vec<_>>() {
+            let Err(error) = self.network.take_off(&held) else { continue };
+            tracing::error!("{} stays on {}: {error}", held.address, self.network.name(held.index));
         }
         self.report_held();
         self.probe.finish();
@@ -103,16 +115,19 @@ impl Role {
 
 /// Was the predecessor active for this router? It takes addresses off before it says so: what
 /// counts is what is there.
-pub(super) fn inherits(held: &[&Held], router: &VirtualRouter) -> bool {
-    let all = |address: &VirtualAddress| {
-        held.iter().any(|it| it.address == *address && belongs(router, it))
+pub(super) fn inherits(
+    network: &Network,
+    still_there: &HashSet<Held>,
+    router: &VirtualRouter,
+) -> bool {
+    let all = |address| {
+        let place = network.place(&router.interface, address);
+        place.is_some_and(|place| still_there.contains(&place))
     };
     !router.addresses.is_empty() && router.addresses.iter().all(all)
 }
 
-fn belongs(router: &VirtualRouter, held: &Held) -> bool {
-    router.addresses.iter().any(|address| {
-        *address == held.address
-            && *address.interface.as_ref().unwrap_or(&router.interface) == held.interface
-    })
+fn places<'a>(network: &'a Network, router: &'a Router) -> impl Iterator<Item = Held> + 'a {
+    let router = router.machine.router();
+    router.addresses.iter().filter_map(|address| network.place(&router.interface, address))
 }

@@ -6,7 +6,9 @@
 //! next, then [`life`] (routers come and go), [`deeds`] (what they want done), [`network`] and
 //! [`scripts`].
 
+mod agenda;
 mod deeds;
+mod directory;
 mod life;
 mod network;
 mod role;

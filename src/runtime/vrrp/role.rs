@@ -1,5 +1,6 @@
 //! The loop: what may happen, and who hears of it.
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::agenda::Agenda;
+use super::directory::Directory;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::router::{Router, Valve};
@@ -16,7 +19,7 @@ use super::signals::Signals;
 use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
-use crate::plan::vrrp::VirtualRouter;
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Event, Received};
@@ -25,6 +28,8 @@ use crate::vrrp::machine::{Event, Received};
 const LATE: Duration = Duration::from_millis(20);
 /// keepalived looks at nothing shorter (the header without addresses and authentication).
 const SHORTEST: usize = 8;
+/// So many timers fire in a row; then it is others' turn.
+const AT_ONCE: usize = 64;
 
 pub(super) struct Role {
     pub(super) control: Control,
@@ -32,6 +37,8 @@ pub(super) struct Role {
     pub(super) network: Network,
     pub(super) router_id: Option<String>,
     pub(super) routers: Vec<Router>,
+    pub(super) agenda: Agenda,
+    pub(super) directory: Directory,
     pub(super) scripts: Scripts,
     pub(super) probe: Probe,
     pub(super) scribe: Scribe,
@@ -72,6 +79,8 @@ impl Role {
             control,
             network: Network::open()?,
             routers: Vec::new(),
+            agenda: Agenda::default(),
+            directory: Directory::default(),
             scripts: Scripts::default(),
             probe,
             scribe: Scribe::start()?,
@@ -84,14 +93,14 @@ impl Role {
         };
         role.network.serve(plan.routers.iter());
         role.scripts.replace(now, &plan, &role.probe);
-        for it in &held {
-            role.network.claim(&it.interface, std::slice::from_ref(&it.address));
-        }
+        role.network.holdings.claim(held.iter().copied());
+        let still_there: HashSet<Held> =
+            held.iter().filter(|it| role.network.is_on(it)).copied().collect();
         for router in plan.routers {
-            let still_there: Vec<&Held> = held.iter().filter(|it| role.network.is_on(it)).collect();
-            let first = if inherits(&still_there, &router) { Event::Resume } else { Event::Start };
-            role.begin(now, router, first);
+            let inherits = inherits(&role.network, &still_there, &router);
+            role.begin(now, router, if inherits { Event::Resume } else { Event::Start });
         }
+        role.directory = Directory::of(&role.routers);
         role.disown(now, &held);
         role.report(&Report::Ready);
         Ok(role)
@@ -100,7 +109,10 @@ impl Role {
     /// Until it is told to end.
     pub(super) async fn run(mut self) {
         loop {
-            self.fire();
+            if self.fire() {
+                // More are due: whoever waits for the network is asked all the same.
+                tokio::task::yield_now().await;
+            }
             let occasion = self.next().await;
             let now = Instant::now();
             match occasion {
@@ -156,15 +168,14 @@ impl Role {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let routers = self.routers.iter().filter_map(|router| router.machine.deadline());
-        routers.chain(self.scripts.deadline()).chain(self.report_at).min()
+        let others = [self.scripts.deadline(), self.report_at];
+        self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
     }
 
-    /// Serves every timer whose time has come.
-    fn fire(&mut self) {
+    /// Serves timers whose time has come; whether there are more.
+    fn fire(&mut self) -> bool {
         let now = Instant::now();
-        let due = |router: &Router| router.machine.deadline().is_some_and(|it| it <= now);
-        if let Some(worst) = self.routers.iter().filter_map(|it| it.machine.deadline()).min()
+        if let Some(worst) = self.agenda.next()
             && worst + LATE <= now
         {
             self.punctuality.late += 1;
@@ -179,20 +190,19 @@ impl Role {
                 self.hear(now, &ear, packet);
             }
         }
-        for at in 0..self.routers.len() {
-            if due(&self.routers[at]) {
-                self.punctuality.timers += 1;
-                self.tell(now, at, Event::Timeout);
-            }
+        for _ in 0..AT_ONCE {
+            let Some(at) = self.agenda.due(now) else { break };
+            self.punctuality.timers += 1;
+            self.tell(now, at, Event::Timeout);
         }
         if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {
             self.scripts.time_out(now, &self.probe);
             self.weigh(now);
         }
         if self.report_at.is_some_and(|at| at <= now) {
-            self.report_at = None;
             self.report_held();
         }
+        self.agenda.due(now).is_some()
     }
 
     fn receive(&mut self, now: Instant, arrival: Arrival) {
@@ -224,11 +234,9 @@ impl Role {
             return;
         }
         let vrid = packet.payload[1];
-        let wanted = |router: &Router| {
-            let config = router.machine.router();
-            config.vrid == vrid && self.network.ear(config).as_ref() == Some(ear)
-        };
-        let at = self.routers.iter().position(wanted);
+        let hears =
+            |at: &usize| self.network.ear(self.routers[*at].machine.router()).as_ref() == Some(ear);
+        let at = self.directory.candidates(interface, vrid).iter().copied().find(hears);
         let Some(at) = at else {
             if self.valve.pass(now).is_some() {
                 tracing::info!(
@@ -250,10 +258,14 @@ impl Role {
     }
 
     fn follow(&mut self, now: Instant, changes: Vec<Change>) {
+        let mut served = false;
         for incident in self.network.absorb(changes) {
             match incident {
                 Incident::Interface(name) => {
-                    self.network.serve(self.routers.iter().map(|it| it.machine.router()));
+                    // All changes have been taken in: once is enough.
+                    if !std::mem::replace(&mut served, true) {
+                        self.network.serve(self.routers.iter().map(|it| it.machine.router()));
+                    }
                     for at in 0..self.routers.len() {
                         let config = self.routers[at].machine.router();
                         // A source address for unicast may be on another one.
@@ -263,19 +275,26 @@ impl Role {
                         }
                     }
                 }
-                Incident::AddressLost { interface, address } => {
-                    let holds = |router: &Router| {
-                        let config = router.machine.router();
-                        config.addresses.contains(&address)
-                            && *address.interface.as_ref().unwrap_or(&config.interface) == interface
-                    };
-                    if let Some(at) = self.routers.iter().position(holds) {
+                Incident::AddressLost(lost) => {
+                    if let Some((at, address)) = self.owner(&lost) {
                         self.tell(now, at, Event::AddressLost(address));
                     }
-                    self.report_held();
+                    self.report_soon();
                 }
             }
         }
+    }
+
+    /// The router that an address on an interface belongs to.
+    fn owner(&self, held: &Held) -> Option<(usize, VirtualAddress)> {
+        self.routers.iter().enumerate().find_map(|(at, router)| {
+            let config = router.machine.router();
+            let is_it = |it: &&VirtualAddress| {
+                (it.address, it.prefix) == (held.address, held.prefix)
+                    && self.network.place(&config.interface, it) == Some(*held)
+            };
+            Some((at, config.addresses.iter().find(is_it)?.clone()))
+        })
     }
 
     pub(super) fn interface_event(&self, router: &VirtualRouter) -> Event {

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
+use super::network::Network;
 use super::role::Role;
 use super::router::Router;
 use crate::kernel::{file, local_time};
 use crate::plan::vrrp::VirtualAddress;
-use crate::runtime::handoff::Held;
 use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
 use crate::status::dump;
 use crate::status::snapshot::{RouterView, Snapshot};
@@ -103,7 +103,6 @@ impl Role {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let held = self.network.held();
         let host = nix::unistd::gethostname().unwrap_or_default();
         let up = |router: &Router| {
             self.network.interface(router.machine.router()).is_some_and(|it| it.up)
@@ -111,20 +110,22 @@ impl Role {
         Snapshot {
             host: host.to_string_lossy().into_owned(),
             router_id: self.router_id.clone(),
-            routers: self.routers.iter().map(|router| view(router, up(router), held)).collect(),
+            routers: self
+                .routers
+                .iter()
+                .map(|router| view(router, up(router), &self.network))
+                .collect(),
             scripts: self.scripts.views(),
         }
     }
 }
 
-fn view(router: &Router, interface_up: bool, held: &[Held]) -> RouterView {
+fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
     let machine = &router.machine;
     let config = machine.router();
     let is_held = |address: &VirtualAddress| {
-        held.iter().any(|it| {
-            let on = it.address.interface.as_ref().unwrap_or(&config.interface);
-            it.address == *address && it.interface == *on
-        })
+        let place = network.place(&config.interface, address);
+        place.is_some_and(|place| network.holdings.contains(&place))
     };
     let left = |at: Instant| at.saturating_duration_since(Instant::now());
     RouterView {

@@ -1,5 +1,7 @@
 //! What the kernel tells, and which routers have to know.
 
+use std::collections::HashSet;
+
 use super::{Incident, Network};
 use crate::kernel::netlink::{Address, Change, Link};
 use crate::runtime::handoff::Held;
@@ -7,34 +9,28 @@ use crate::runtime::handoff::Held;
 impl Network {
     /// Takes changes in; what routers have to be told, in order.
     pub(in crate::runtime::vrrp) fn absorb(&mut self, changes: Vec<Change>) -> Vec<Incident> {
-        let mut incidents = Vec::new();
+        let (mut incidents, mut looked) = (Vec::new(), None);
         for change in changes {
             match change {
                 Change::Link(link) => self.absorb_link(link, &mut incidents),
                 Change::LinkGone(link) => {
                     self.links.remove(&link.name);
                     self.wires.close_on(link.index);
-                    self.addresses.retain(|address| address.index != link.index);
-                    self.held.retain(|held| held.interface != link.name);
+                    self.addresses.remove_interface(link.index);
+                    self.holdings.let_go_of_interface(link.index);
                     if self.concerned.contains(&link.name) {
                         tracing::info!("Netlink reports {} deleted", link.name);
                     }
                     incidents.push(Incident::Interface(link.name));
                 }
                 Change::Address(address) => {
-                    let same = |it: &Address| {
-                        (it.index, it.address, it.prefix)
-                            == (address.index, address.address, address.prefix)
-                    };
-                    match self.addresses.iter_mut().find(|it| same(it)) {
-                        Some(known) => *known = address,
-                        None => {
-                            incidents.extend(self.own_address("Assigned", "for", &address));
-                            self.addresses.push(address);
-                        }
+                    if self.addresses.insert(&address) {
+                        incidents.extend(self.own_address("Assigned", "for", &address));
                     }
                 }
-                Change::AddressGone(gone) => self.absorb_address_gone(&gone, &mut incidents),
+                Change::AddressGone(gone) => {
+                    self.absorb_address_gone(&gone, &mut looked, &mut incidents);
+                }
                 Change::Lost => {
                     tracing::warn!("netlink changes were lost, looking at everything again");
                     if let Err(error) = self.look() {
@@ -42,8 +38,8 @@ impl Network {
                     }
                     let names = self.links.keys().cloned();
                     incidents.extend(names.map(Incident::Interface));
-                    let lost = self.held.iter().filter(|held| !self.is_on(held));
-                    let lost: Vec<Held> = lost.cloned().collect();
+                    let lost = self.holdings.iter().filter(|held| !self.is_on(held));
+                    let lost: Vec<Held> = lost.copied().collect();
                     incidents.extend(lost.into_iter().map(|held| self.lose(held)));
                 }
             }
@@ -76,37 +72,34 @@ impl Network {
     /// Takes off what we hold on an interface that has another name by now: nobody would find it
     /// there later.
     fn abandon(&mut self, name: &str, index: u32) {
-        let (left, held): (Vec<Held>, Vec<Held>) =
-            self.held.drain(..).partition(|held| held.interface == name);
-        self.held = held;
-        for Held { address, .. } in left {
-            if let Err(error) = self.netlink.remove_address(index, address.address, address.prefix)
-            {
-                tracing::error!("{} stays on what was {name}: {error}", address.address);
+        for held in self.holdings.let_go_of_interface(index) {
+            if let Err(error) = self.take_off(&held) {
+                tracing::error!("{} stays on what was {name}: {error}", held.address);
             }
         }
     }
 
-    fn absorb_address_gone(&mut self, gone: &Address, incidents: &mut Vec<Incident>) {
-        self.addresses.retain(|it| {
-            (it.index, it.address, it.prefix) != (gone.index, gone.address, gone.prefix)
+    /// `looked`: what was on all interfaces when one of these changes first made it worth asking.
+    fn absorb_address_gone(
+        &mut self,
+        gone: &Address,
+        looked: &mut Option<HashSet<Held>>,
+        incidents: &mut Vec<Incident>,
+    ) {
+        let held = Held { index: gone.index, address: gone.address, prefix: gone.prefix };
+        self.addresses.remove(&held);
+        if !self.holdings.contains(&held) {
+            incidents.extend(self.own_address("Deassigned", "from", gone));
+            return;
+        }
+        // The news may be older than our having put it on again.
+        let there = looked.get_or_insert_with(|| {
+            let all = self.netlink.addresses().unwrap_or_default().into_iter();
+            all.map(|Address { index, address, prefix, .. }| Held { index, address, prefix })
+                .collect()
         });
-        let Some(name) = self.name_of(gone.index).map(str::to_owned) else { return };
-        let held = self.held.iter().find(|held| {
-            held.interface == name
-                && (held.address.address, held.address.prefix) == (gone.address, gone.prefix)
-        });
-        match held.cloned() {
-            // The news may be older than our having put it on again.
-            Some(held) => {
-                let still_there = self.netlink.addresses().is_ok_and(|now| {
-                    now.iter().any(|it| (it.index, it.address) == (gone.index, gone.address))
-                });
-                if !still_there {
-                    incidents.push(self.lose(held));
-                }
-            }
-            None => incidents.extend(self.own_address("Deassigned", "from", gone)),
+        if !there.contains(&held) {
+            incidents.push(self.lose(held));
         }
     }
 
@@ -123,7 +116,7 @@ impl Network {
     }
 
     fn lose(&mut self, held: Held) -> Incident {
-        self.held.retain(|it| *it != held);
-        Incident::AddressLost { interface: held.interface, address: held.address }
+        self.holdings.let_go(&held);
+        Incident::AddressLost(held)
     }
 }

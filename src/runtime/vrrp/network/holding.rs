@@ -1,4 +1,4 @@
-//! The virtual addresses that this node holds.
+//! The virtual addresses that this node holds: put on, taken off.
 
 use std::io;
 
@@ -8,9 +8,14 @@ use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::Held;
 
 impl Network {
-    /// What we hold, or are about to.
-    pub(in crate::runtime::vrrp) fn held(&self) -> &[Held] {
-        &self.held
+    /// A router's address where it belongs; `None`: there is no such interface.
+    pub(in crate::runtime::vrrp) fn place(
+        &self,
+        interface: &str,
+        address: &VirtualAddress,
+    ) -> Option<Held> {
+        let link = self.links.get(address.interface.as_deref().unwrap_or(interface))?;
+        Some(Held { index: link.index, address: address.address, prefix: address.prefix })
     }
 
     /// Counts addresses as held, and returns those that weren't; to be called (and reported)
@@ -20,10 +25,9 @@ impl Network {
         interface: &str,
         addresses: &[VirtualAddress],
     ) -> Vec<Held> {
-        let wanted = addresses.iter().map(|address| hold(interface, address));
-        let new: Vec<Held> = wanted.filter(|it| !self.held.contains(it)).collect();
-        self.held.extend_from_slice(&new);
-        new
+        let wanted: Vec<Held> =
+            addresses.iter().filter_map(|address| self.place(interface, address)).collect();
+        self.holdings.claim(wanted.into_iter())
     }
 
     pub(in crate::runtime::vrrp) fn add(
@@ -31,13 +35,11 @@ impl Network {
         interface: &str,
         address: &VirtualAddress,
     ) -> io::Result<()> {
-        let held = hold(interface, address);
-        let link = self.links.get(&held.interface).ok_or(io::ErrorKind::NotConnected)?;
-        let (index, ip, prefix) = (link.index, address.address, address.prefix);
+        let place = self.place(interface, address).ok_or(io::ErrorKind::NotConnected)?;
         self.netlink.add_address(&NewAddress {
-            index,
-            address: ip,
-            prefix,
+            index: place.index,
+            address: place.address,
+            prefix: place.prefix,
             broadcast: address.broadcast,
             label: address.label.clone(),
             scope: address.scope.number(),
@@ -51,20 +53,23 @@ impl Network {
         interface: &str,
         address: &VirtualAddress,
     ) -> io::Result<bool> {
-        let held = hold(interface, address);
-        self.held.retain(|it| *it != held);
-        let Some(link) = self.links.get(&held.interface) else { return Ok(false) };
-        self.netlink.remove_address(link.index, address.address, address.prefix)
+        let Some(held) = self.place(interface, address) else { return Ok(false) };
+        self.take_off(&held)
+    }
+
+    /// The same, for what is held.
+    pub(in crate::runtime::vrrp) fn take_off(&mut self, held: &Held) -> io::Result<bool> {
+        self.holdings.let_go(held);
+        self.netlink.remove_address(held.index, held.address, held.prefix)
     }
 
     /// Is the address on its interface, as far as the kernel has told?
     pub(in crate::runtime::vrrp) fn is_on(&self, held: &Held) -> bool {
-        let Some(link) = self.links.get(&held.interface) else { return false };
-        self.addresses.iter().any(|it| (it.index, it.address) == (link.index, held.address.address))
+        self.addresses.contains(held)
     }
-}
 
-fn hold(interface: &str, address: &VirtualAddress) -> Held {
-    let interface = address.interface.as_deref().unwrap_or(interface).to_owned();
-    Held { interface, address: address.clone() }
+    /// What an interface is called, for people.
+    pub(in crate::runtime::vrrp) fn name(&self, index: u32) -> &str {
+        self.name_of(index).unwrap_or("(an interface that has gone)")
+    }
 }

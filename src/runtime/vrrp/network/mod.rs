@@ -3,8 +3,10 @@
 //! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
 //! addresses of this node, `follow` what the kernel tells. Read `wires` next.
 
+mod addresses;
 mod follow;
 mod holding;
+mod holdings;
 mod wires;
 
 use std::collections::{BTreeMap, HashSet};
@@ -12,11 +14,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::task::{Context, Poll};
 
+use self::addresses::Addresses;
+use self::holdings::Holdings;
 use self::wires::Wires;
 use crate::kernel::arp::ArpSender;
-use crate::kernel::netlink::{Address, Change, Link, Monitor, Netlink};
+use crate::kernel::netlink::{Change, Link, Monitor, Netlink};
 use crate::kernel::raw::Packet;
-use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::Held;
 
 pub(super) use self::wires::Ear;
@@ -42,7 +46,7 @@ pub(super) enum Incident {
     /// Up or down, or another primary address: look at it again.
     Interface(String),
     /// A virtual address that we hold was taken off.
-    AddressLost { interface: String, address: VirtualAddress },
+    AddressLost(Held),
 }
 
 /// See the module's documentation.
@@ -53,13 +57,13 @@ pub(super) struct Network {
     arp: ArpSender,
     /// By name.
     links: BTreeMap<String, Link>,
-    addresses: Vec<Address>,
+    addresses: Addresses,
     wires: Wires,
     /// Interfaces of routers and of their addresses; of others nobody wants to read.
     concerned: HashSet<String>,
     /// Every address of every router: never taken for an interface's own.
     virtual_addresses: HashSet<IpAddr>,
-    held: Vec<Held>,
+    pub(super) holdings: Holdings,
 }
 
 impl Network {
@@ -72,11 +76,11 @@ impl Network {
             monitor,
             arp: ArpSender::open()?,
             links: BTreeMap::new(),
-            addresses: Vec::new(),
+            addresses: Addresses::default(),
             wires: Wires::default(),
             concerned: HashSet::new(),
             virtual_addresses: HashSet::new(),
-            held: Vec::new(),
+            holdings: Holdings::default(),
         };
         network.look()?;
         Ok(network)
@@ -86,7 +90,7 @@ impl Network {
     fn look(&mut self) -> io::Result<()> {
         let links = self.netlink.links()?;
         self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
-        self.addresses = self.netlink.addresses()?;
+        self.addresses.replace(self.netlink.addresses()?);
         Ok(())
     }
 
@@ -116,17 +120,12 @@ impl Network {
     pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
         let link = self.links.get(&router.interface)?;
         if let (Some(_), Some(source)) = (&router.unicast, router.source) {
-            let mut all = self.addresses.iter();
-            let primary = all.any(|it| it.address == IpAddr::V4(source)).then_some(source);
+            let primary = self.addresses.has(IpAddr::V4(source)).then_some(source);
             return Some(Interface { up: link.up, primary });
         }
-        let own = |address: &&Address| {
-            address.index == link.index && !self.virtual_addresses.contains(&address.address)
-        };
-        let mut candidates = self.addresses.iter().filter(own);
-        let primary = candidates.find_map(|it| match it.address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
+        let primary = self.addresses.on(link.index).find_map(|it| match it {
+            IpAddr::V4(address) if !self.virtual_addresses.contains(&it) => Some(address),
+            _ => None,
         });
         Some(Interface { up: link.up, primary })
     }

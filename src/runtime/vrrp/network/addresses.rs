@@ -1,0 +1,105 @@
+//! The addresses of this host as the kernel tells them: looked up by interface and by address,
+//! with thousands of them too.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use crate::kernel::netlink::Address;
+use crate::runtime::handoff::Held;
+
+/// In the kernel's order on each interface: its primary address comes first.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    /// By interface and by when it was heard of.
+    ordered: BTreeMap<(u32, u64), IpAddr>,
+    known: HashMap<Held, u64>,
+    /// On how many interfaces (and with how many prefixes) each is.
+    count: HashMap<IpAddr, u32>,
+    heard: u64,
+}
+
+impl Addresses {
+    pub(super) fn replace(&mut self, all: Vec<Address>) {
+        *self = Addresses::default();
+        for address in &all {
+            self.insert(address);
+        }
+    }
+
+    /// Is it new?
+    pub(super) fn insert(&mut self, address: &Address) -> bool {
+        let Address { index, address, prefix, .. } = *address;
+        let key = Held { index, address, prefix };
+        if self.known.contains_key(&key) {
+            return false;
+        }
+        self.heard += 1;
+        self.known.insert(key, self.heard);
+        self.ordered.insert((index, self.heard), address);
+        *self.count.entry(address).or_default() += 1;
+        true
+    }
+
+    pub(super) fn remove(&mut self, gone: &Held) {
+        let Some(heard) = self.known.remove(gone) else { return };
+        self.ordered.remove(&(gone.index, heard));
+        if let Some(count) = self.count.get_mut(&gone.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.count.remove(&gone.address);
+            }
+        }
+    }
+
+    /// An interface has gone with all that was on it.
+    pub(super) fn remove_interface(&mut self, index: u32) {
+        let gone = self.known.keys().filter(|it| it.index == index).copied();
+        for it in gone.collect::<Vec<_>>() {
+            self.remove(&it);
+        }
+    }
+
+    /// Those on an interface, in order.
+    pub(super) fn on(&self, index: u32) -> impl Iterator<Item = IpAddr> + '_ {
+        self.ordered.range((index, 0)..=(index, u64::MAX)).map(|(_, address)| *address)
+    }
+
+    /// Is it on any interface?
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.count.contains_key(&address)
+    }
+
+    pub(super) fn contains(&self, it: &Held) -> bool {
+        self.known.contains_key(it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(index: u32, last: u8) -> Address {
+        Address {
+            index,
+            address: IpAddr::from([192, 0, 2, last]),
+            prefix: 24,
+            label: None,
+            secondary: false,
+        }
+    }
+
+    #[test]
+    fn order_is_kept_and_what_goes_is_gone() {
+        let mut addresses = Addresses::default();
+        addresses.replace(vec![address(2, 9), address(3, 1), address(2, 4), address(3, 9)]);
+        let on = |addresses: &Addresses| addresses.on(2).collect::<Vec<_>>();
+        assert_eq!(on(&addresses), [9, 4].map(|last| address(2, last).address));
+        assert!(!addresses.insert(&address(2, 9)) && addresses.insert(&address(2, 5)));
+        let nine = Held { index: 2, address: address(2, 9).address, prefix: 24 };
+        addresses.remove(&nine);
+        assert!(!addresses.contains(&nine) && addresses.has(nine.address), "it is on 3 as well");
+        addresses.remove_interface(3);
+        assert!(!addresses.has(nine.address));
+        assert_eq!(on(&addresses), [4, 5].map(|last| address(2, last).address));
+    }
+}
