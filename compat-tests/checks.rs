@@ -103,7 +103,8 @@ fn ask(tool: ProcessTool, name: &str, user: Option<u32>) -> (BTreeSet<i32>, i32)
 }
 
 fn found(tool: ProcessTool, name: &str, user: Option<u32>) -> BTreeSet<i32> {
-    let user = user.map(|id| RunAs { name: "nobody".to_owned(), uid: id, gid: id });
+    let user =
+        user.map(|id| RunAs { name: "nobody".to_owned(), uid: id, gid: id, groups: Vec::new() });
     tool::find(tool, name, user.as_ref()).iter().map(|process| process.pid).collect()
 }
 
@@ -299,7 +300,7 @@ fn scripts_run_in_groups_of_their_own_and_are_killed_whole() {
     }
 
     // Notify scripts: started in order, as the user asked for.
-    let user = RunAs { name: "nobody".to_owned(), uid: NOBODY, gid: NOBODY };
+    let user = RunAs { name: "nobody".to_owned(), uid: NOBODY, gid: NOBODY, groups: Vec::new() };
     let said = folder.path().join("said");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let script = format!("id -u > {0}.new; id -g >> {0}.new; mv {0}.new {0}", said.display());

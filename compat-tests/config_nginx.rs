@@ -67,7 +67,7 @@ impl Host for FixtureHost {
             Some(group) => id(group),
             None => id(name),
         };
-        Some(RunAs { name: name.to_owned(), uid: id(name)?, gid: gid? })
+        Some(RunAs { name: name.to_owned(), uid: id(name)?, gid: gid?, groups: Vec::new() })
     }
 
     fn script(&self, _: &Path) -> ScriptFile {

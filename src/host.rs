@@ -18,6 +18,14 @@ pub trait Host {
     fn interface_exists(&self, name: &str) -> bool;
     /// A user with its login group, or with the group named.
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs>;
+    /// All groups that a user is in, with the one given first.
+    fn groups(&self, _name: &str, gid: u32) -> Vec<u32> {
+        vec![gid]
+    }
+    /// The user that this process runs as.
+    fn own_name(&self) -> String {
+        "root".to_owned()
+    }
     /// What is at a script's path.
     fn script(&self, path: &Path) -> ScriptFile;
     /// All addresses of a host name.
@@ -71,7 +79,24 @@ impl Host for ThisHost {
             Some(group) => nix::unistd::Group::from_name(group).ok()??.gid,
             None => user.gid,
         };
-        Some(RunAs { name: user.name, uid: user.uid.as_raw(), gid: gid.as_raw() })
+        Some(RunAs {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: gid.as_raw(),
+            groups: Vec::new(),
+        })
+    }
+
+    fn groups(&self, name: &str, gid: u32) -> Vec<u32> {
+        let Ok(name) = std::ffi::CString::new(name) else { return vec![gid] };
+        let groups = nix::unistd::getgrouplist(&name, nix::unistd::Gid::from_raw(gid));
+        groups.map_or(vec![gid], |groups| groups.iter().map(|group| group.as_raw()).collect())
+    }
+
+    fn own_name(&self) -> String {
+        let uid = nix::unistd::geteuid();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten();
+        user.map_or_else(|| uid.to_string(), |user| user.name)
     }
 
     fn script(&self, path: &Path) -> ScriptFile {

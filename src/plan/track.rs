@@ -74,6 +74,9 @@ pub struct RunAs {
     pub name: String,
     pub uid: u32,
     pub gid: u32,
+    /// Supplementary groups (`set_supplementary_groups`); else it has none but `gid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
 }
 
 /// What an instance or a group tracks besides scripts.

@@ -32,7 +32,7 @@ impl Host for OneFile<'_> {
     }
 
     fn user(&self, name: &str, _: Option<&str>) -> Option<RunAs> {
-        (name == "root").then(|| RunAs { name: name.to_owned(), uid: 0, gid: 0 })
+        (name == "root").then(|| RunAs { name: name.to_owned(), uid: 0, gid: 0, groups: Vec::new() })
     }
 
     fn script(&self, path: &Path) -> ScriptFile {

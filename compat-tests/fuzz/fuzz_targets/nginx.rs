@@ -33,7 +33,7 @@ impl Host for FuzzHost<'_> {
     }
 
     fn user(&self, name: &str, _: Option<&str>) -> Option<RunAs> {
-        Some(RunAs { name: name.to_owned(), uid: 1, gid: 1 })
+        Some(RunAs { name: name.to_owned(), uid: 1, gid: 1, groups: Vec::new() })
     }
 
     fn script(&self, _: &Path) -> ScriptFile {

@@ -244,6 +244,8 @@ pub struct TrackScript {
 pub struct SyncGroup {
     pub name: At<String>,
     pub members: Vec<At<String>>,
+    pub notify: Notifies,
+    pub telling: telling::Telling,
 }
 
 impl Script {
@@ -258,6 +260,17 @@ impl Script {
             fall: None,
             init_fail: None,
             user: None,
+        }
+    }
+}
+
+impl SyncGroup {
+    pub fn new(name: At<String>) -> Self {
+        SyncGroup {
+            name,
+            members: Vec::new(),
+            notify: Notifies::default(),
+            telling: telling::Telling::default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::config::{self, AuthType, Garp, Instance, Refusal};
 use super::Lowering;
 use crate::plan::vrrp::{
-    Authentication, GratuitousArp, InitialState, Notify, Peer, SpanKey, TrackedScript, Unicast,
-    Version, VirtualAddress, VirtualRouter,
+    Authentication, GratuitousArp, InitialState, Peer, SpanKey, TrackedScript, Unicast, Version,
+    VirtualAddress, VirtualRouter,
 };
 use crate::text::{Diagnostic, Span};
 
@@ -66,7 +66,8 @@ impl Lowering<'_> {
         let advert_interval = self.advert_interval(instance);
         let (preempt, preempt_delay) = self.preemption(instance);
         let scripts = self.tracked(instance);
-        let notify = self.notify(instance);
+        let notify = self.notify(&instance.notify);
+        let telling = self.own_telling(&instance.telling);
         let unicast = self.unicast(instance);
         if self.refused(instance, group) {
             return None;
@@ -87,6 +88,7 @@ impl Lowering<'_> {
             garp: self.garp(&instance.garp),
             scripts,
             notify,
+            telling,
             span: place,
             ..VirtualRouter::new(name, vrid, &interface.value)
         })
@@ -317,19 +319,6 @@ impl Lowering<'_> {
             tracked.push(TrackedScript { script: id, weight, reverse });
         }
         tracked
-    }
-
-    fn notify(&mut self, instance: &Instance) -> Notify {
-        let (scripts, diagnostics) = (&mut self.scripts, &mut self.diagnostics);
-        let mut lower = |command: &Option<_>| scripts.notify(command.as_ref()?, diagnostics);
-        let configured = &instance.notify;
-        Notify {
-            master: lower(&configured.master),
-            backup: lower(&configured.backup),
-            fault: lower(&configured.fault),
-            stop: lower(&configured.stop),
-            any: lower(&configured.any),
-        }
     }
 
     /// Measured: what an instance doesn't say comes from `global_defs`, each keyword on its own;

@@ -8,6 +8,7 @@
 
 mod instance;
 mod script;
+mod telling;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -42,6 +43,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     for instance in &config.instances {
         routers.extend(lowering.instance(instance, grouped.get(&instance.name.value).copied()));
     }
+    let telling = lowering.telling();
     lowering.missing_interfaces();
     lowering.duplicates();
     let Lowering { scripts, checks, mut diagnostics, .. } = lowering;
@@ -50,7 +52,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let plan = (!fatal).then(|| {
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
         let (scripts, routers) = used(checks, routers);
-        VrrpPlan { router_id, scripts, routers, ..VrrpPlan::default() }
+        VrrpPlan { router_id, scripts, routers, telling, ..VrrpPlan::default() }
     });
     (plan, diagnostics)
 }

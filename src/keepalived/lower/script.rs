@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::super::command::recognise;
 use super::super::config::{Command, Globals, Script, User};
 use crate::host::{Host, ScriptFile};
+use crate::plan::telling::ScriptRules;
 use crate::plan::track::{Check, RunAs, TrackScript};
 use crate::plan::vrrp::NotifyScript;
-use crate::text::{Diagnostic, Diagnostics, Severity, Span};
+use crate::text::{Diagnostic, Diagnostics, Span};
 
 /// The user whom keepalived takes for scripts where nobody is named, if there is one.
 const DEFAULT_USER: &str = "keepalived_script";
@@ -21,8 +22,12 @@ pub(super) struct Scripts<'a> {
     secure: bool,
     /// `script_user`, resolved.
     user: Option<RunAs>,
+    /// `set_supplementary_groups`
+    supplementary_groups: bool,
     /// Some command runs as root.
     as_root: Option<Span>,
+    /// So does a startup or shutdown script.
+    outer_as_root: bool,
 }
 
 impl<'a> Scripts<'a> {
@@ -32,7 +37,7 @@ impl<'a> Scripts<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let users = globals.script_users.iter().filter_map(|user| {
-            let found = host.user(&user.name, user.group.as_deref());
+            let found = resolve(host, user, globals.telling.supplementary_groups);
             if found.is_none() {
                 let message = "Error setting global script uid/gid";
                 let diagnostic = Diagnostic::error("keepalived/user", message);
@@ -42,7 +47,14 @@ impl<'a> Scripts<'a> {
         });
         let user = users.last();
         let user = user.or_else(|| host.user(DEFAULT_USER, None));
-        Scripts { host, secure: globals.script_security.is_some(), user, as_root: None }
+        Scripts {
+            host,
+            secure: globals.script_security.is_some(),
+            user,
+            supplementary_groups: globals.telling.supplementary_groups,
+            as_root: None,
+            outer_as_root: false,
+        }
     }
 
     /// A `vrrp_script`. `None`: it isn't run, which was said.
@@ -58,7 +70,7 @@ impl<'a> Scripts<'a> {
             return None;
         };
         let user = match &script.user {
-            Some(user) => match self.host.user(&user.name, user.group.as_deref()) {
+            Some(user) => match self.resolve(user) {
                 Some(user) => Some(user),
                 None => {
                     let quoted = command.argv.iter().map(|word| format!("'{word}'"));
@@ -85,14 +97,7 @@ impl<'a> Scripts<'a> {
         let check = match recognise(command.argv.clone()) {
             Check::Command { argv } => {
                 let what = format!("track script {name}");
-                let argv = self.executable(
-                    argv,
-                    &user,
-                    &what,
-                    Severity::Error,
-                    command.span,
-                    diagnostics,
-                )?;
+                let argv = self.executable(argv, &user, Some(&what), command.span, diagnostics)?;
                 Check::Command { argv }
             }
             known => known,
@@ -122,12 +127,31 @@ impl<'a> Scripts<'a> {
         command: &Command,
         diagnostics: &mut Diagnostics,
     ) -> Option<NotifyScript> {
+        self.command("notify script", command, diagnostics)
+    }
+
+    /// The reader of a FIFO. `None`: it isn't run, which was said.
+    pub(super) fn fifo_script(
+        &mut self,
+        keyword: &str,
+        command: &Command,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<NotifyScript> {
+        self.command(keyword, command, diagnostics)
+    }
+
+    fn command(
+        &mut self,
+        what: &str,
+        command: &Command,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<NotifyScript> {
         let user = match &command.user {
-            Some(user) => match self.host.user(&user.name, user.group.as_deref()) {
+            Some(user) => match self.resolve(user) {
                 Some(user) => Some(user),
                 None => {
                     let message = format!(
-                        "Invalid user/group for notify script {} - ignoring",
+                        "Invalid user/group for {what} {} - ignoring",
                         command.argv.join(" ")
                     );
                     let diagnostic = Diagnostic::warning("keepalived/user", message);
@@ -139,21 +163,24 @@ impl<'a> Scripts<'a> {
             },
             None => self.user.clone(),
         };
-        let what = format!("notify script {}", command.argv[0]);
         let argv = command.argv.clone();
-        let argv =
-            self.executable(argv, &user, &what, Severity::Warning, command.span, diagnostics)?;
+        let argv = self.executable(argv, &user, None, command.span, diagnostics)?;
         self.note_root(&user, command.span);
         Some(NotifyScript { argv, user, span: command.span })
     }
 
     /// What is to be said about all of them together.
     pub(super) fn finish(self, diagnostics: &mut Diagnostics) {
+        let help = "`enable_script_security` in global_defs keeps root from running what others \
+                    may write to";
+        if self.outer_as_root && !self.secure {
+            let message = "SECURITY VIOLATION - start/shutdown scripts are being executed but \
+                           script_security not enabled.";
+            diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
+        }
         if let Some(span) = self.as_root.filter(|_| !self.secure) {
             let message =
                 "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
-            let help = "`enable_script_security` in global_defs keeps root from running what \
-                        others may write to";
             // No place: keepalived names none, and it is about the whole file.
             let _ = span;
             diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
@@ -167,13 +194,13 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// The command with the full path of its file, if that may be run.
+    /// The command with the full path of its file, if that may be run. `tracked`: keepalived
+    /// counts what is wrong with such a script as an error, and names it.
     fn executable(
-        &self,
+        &mut self,
         mut argv: Vec<String>,
         user: &Option<RunAs>,
-        what: &str,
-        severity: Severity,
+        tracked: Option<&str>,
         span: Span,
         diagnostics: &mut Diagnostics,
     ) -> Option<Vec<String>> {
@@ -185,31 +212,91 @@ impl<'a> Scripts<'a> {
         let root = user.as_ref().map_or(self.host.is_root(), |user| user.uid == 0);
         let path = self.path(&argv[0]);
         let shown = &argv[0];
-        let (severity, message, help) = match path.as_deref().map(|path| self.host.script(path)) {
+        let (message, tracked, help) = match path.as_deref().map(|path| self.host.script(path)) {
             Some(ScriptFile::Executable { insecure: true }) if self.secure && root => (
-                severity,
-                format!("Disabling {what} due to insecure"),
+                format!("Unsafe permissions found for script '{shown}' - disabling."),
+                tracked.map(|what| format!("Disabling {what} due to insecure")),
                 "somebody else than root may write to it or to a folder above it",
             ),
             Some(ScriptFile::Executable { .. }) => {
                 argv[0] = path.unwrap_or_default().to_string_lossy().into_owned();
                 return Some(argv);
             }
-            // keepalived's -t finds nothing wrong with that, but it won't run it.
-            Some(ScriptFile::NotExecutable) => (
-                Severity::Warning,
-                format!("WARNING - script '{shown}' is not executable - disabling."),
-                "it is no file, or nobody may execute it",
-            ),
+            Some(ScriptFile::NotExecutable) => {
+                let (uid, gid) = user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
+                let message = format!(
+                    "WARNING - script '{shown}' is not executable for uid:gid {uid}:{gid} - \
+                     disabling."
+                );
+                // To keepalived's -t it is a script like others.
+                self.note_root(user, span);
+                (message, None, "it is no file, or nobody may execute it")
+            }
             Some(ScriptFile::Missing) | None => (
-                severity,
-                format!("Disabling {what} since not found/accessible"),
+                match shown.contains('/') {
+                    true => {
+                        format!("Script {shown} cannot be accessed - No such file or directory")
+                    }
+                    false => format!("Cannot find script {shown} in path - disabling"),
+                },
+                tracked.map(|what| format!("Disabling {what} since not found/accessible")),
                 "commands run without a shell; shell syntax belongs into a script file",
             ),
         };
-        let diagnostic = Diagnostic::new(severity, "keepalived/script", message);
+        let diagnostic = match tracked {
+            Some(message) => Diagnostic::error("keepalived/script", message),
+            None => Diagnostic::warning("keepalived/script", message),
+        };
         diagnostics.push(diagnostic.at(span).help(help));
         None
+    }
+
+    /// `startup_script` or `shutdown_script`. `None`: it isn't run, which was said.
+    pub(super) fn outer(
+        &mut self,
+        which: &str,
+        command: &Command,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<NotifyScript> {
+        let invalid = || Diagnostic::error("keepalived/script", format!("Invalid {which} script"));
+        let user = match &command.user {
+            Some(user) => {
+                let found = self.resolve(user);
+                if found.is_none() {
+                    diagnostics.push(invalid().label(user.span, nobody(user)));
+                    return None;
+                }
+                found
+            }
+            None if self.secure && self.user.is_none() => {
+                let help = format!("there has to be a user `{DEFAULT_USER}` or a script_user");
+                diagnostics.push(invalid().at(command.span).help(help));
+                return None;
+            }
+            None => self.user.clone(),
+        };
+        let as_root = std::mem::take(&mut self.as_root);
+        let argv = self.executable(command.argv.clone(), &user, None, command.span, diagnostics);
+        if argv.is_some() {
+            self.note_root(&user, command.span);
+        }
+        self.outer_as_root |= self.as_root.is_some();
+        self.as_root = as_root;
+        Some(NotifyScript { argv: argv?, user, span: command.span })
+    }
+
+    /// What is shown of the rules.
+    pub(super) fn rules(&self) -> ScriptRules {
+        ScriptRules { user: self.user.clone(), secure: self.secure }
+    }
+
+    pub(super) fn resolve(&self, user: &User) -> Option<RunAs> {
+        resolve(self.host, user, self.supplementary_groups)
+    }
+
+    /// Whom scripts run as where nobody is named.
+    pub(super) fn default_user(&self) -> Option<&RunAs> {
+        self.user.as_ref()
     }
 
     /// The file that a command's first word means.
@@ -223,7 +310,18 @@ impl<'a> Scripts<'a> {
     }
 }
 
-fn nobody(user: &User) -> String {
+/// A group of `:GROUP` or `:` asks for the user's supplementary groups, as does `supplementary`.
+fn resolve(host: &dyn Host, user: &User, supplementary: bool) -> Option<RunAs> {
+    let asked = user.group.as_deref().and_then(|group| group.strip_prefix(':'));
+    let group = asked.or(user.group.as_deref()).filter(|group| !group.is_empty());
+    let mut found = host.user(&user.name, group)?;
+    if supplementary || asked.is_some() {
+        found.groups = host.groups(&found.name, found.gid);
+    }
+    Some(found)
+}
+
+pub(super) fn nobody(user: &User) -> String {
     match &user.group {
         Some(group) => format!("there is no user `{}` or no group `{group}`", user.name),
         None => format!("there is no user `{}`", user.name),

@@ -30,7 +30,7 @@ pub(super) fn script_user(
     }
 }
 
-fn missing(node: &Node, message: &str, diagnostics: &mut Diagnostics) {
+pub(super) fn missing(node: &Node, message: &str, diagnostics: &mut Diagnostics) {
     let diagnostic = Diagnostic::error("keepalived/missing-parameter", message);
     diagnostics.push(diagnostic.at(node.name.span));
 }

@@ -349,36 +349,6 @@ pub(super) fn garp_lower_repeat(
     instance.garp.lower_priority_repeat = count.or(instance.garp.lower_priority_repeat.take());
 }
 
-/// Stores a notify script; the first of its kind stays, as in keepalived.
-macro_rules! notify_setter {
-    ($setter:ident, $field:ident) => {
-        pub(super) fn $setter(
-            config: &mut KeepalivedConfig,
-            node: &Node,
-            diagnostics: &mut Diagnostics,
-        ) {
-            let command = read::command(node, true, diagnostics);
-            let instance = current(config);
-            if instance.notify.$field.is_some() {
-                let (name, keyword) = (&instance.name.value, node.name.lossy());
-                let text = node.args[0].lossy();
-                let message =
-                    format!("({name}) {keyword} script already specified - ignoring {text}");
-                let diagnostic = Diagnostic::error("keepalived/duplicate", message);
-                diagnostics.push(diagnostic.at(read::args_span(node)));
-                return;
-            }
-            instance.notify.$field = command;
-        }
-    };
-}
-
-notify_setter!(notify_master, master);
-notify_setter!(notify_backup, backup);
-notify_setter!(notify_fault, fault);
-notify_setter!(notify_stop, stop);
-notify_setter!(notify, any);
-
 pub(super) fn track_script(
     config: &mut KeepalivedConfig,
     node: &Node,
@@ -418,7 +388,7 @@ pub(super) fn down_timer_adverts(
 
 pub(super) fn sync_group(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
     if let Some(name) = node.args.first() {
-        config.groups.push(SyncGroup { name: read::text(name), members: Vec::new() });
+        config.groups.push(SyncGroup::new(read::text(name)));
     }
 }
 
