@@ -61,7 +61,8 @@ pub(super) struct Punctuality {
 
 /// What may happen next.
 enum Occasion {
-    Instruction(io::Result<Option<Instruction<Succession<VrrpPlan>>>>),
+    /// A plan is large, and other things happen far more often.
+    Instruction(io::Result<Option<Box<Instruction<Succession<VrrpPlan>>>>>),
     Signal(i32),
     Finding(Finding),
     Network(Arrival),
@@ -125,7 +126,7 @@ impl Role {
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
                 Occasion::Signal(number) => self.dump(number),
-                Occasion::Instruction(Ok(Some(instruction))) => match instruction {
+                Occasion::Instruction(Ok(Some(instruction))) => match *instruction {
                     Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
                     Instruction::Start(_) => tracing::warn!("told to start a second time"),
                     Instruction::Quit | Instruction::Stop => break,
@@ -159,7 +160,9 @@ impl Role {
         let network = &mut self.network;
         tokio::select! {
             biased;
-            instruction = self.instructions.next::<Succession<VrrpPlan>>() => Occasion::Instruction(instruction),
+            instruction = self.instructions.next::<Succession<VrrpPlan>>() => {
+                Occasion::Instruction(instruction.map(|it| it.map(Box::new)))
+            }
             number = self.signals.next() => Occasion::Signal(number),
             Some(finding) = self.findings.recv() => Occasion::Finding(finding),
             arrival = poll_fn(|context| network.poll(context)) => Occasion::Network(arrival),
