@@ -295,7 +295,13 @@ fn what_is_dangerous_to_leave_out_is_not_run() {
 
 #[test]
 fn what_can_be_left_out_is_named_and_the_instance_runs() {
-    for keyword in ["track_interface {\n  eth1\n }", "lower_prio_no_advert", "no_accept"] {
+    for keyword in [
+        "track_interface {
+  eth1
+ }",
+        "garp_extra_if 3",
+        "no_accept",
+    ] {
         let case = with_lines(&format!(" {keyword}\n"));
         assert_eq!(case.plan.as_ref().unwrap().routers.len(), 1, "{keyword}");
         let name = keyword.split_whitespace().next().unwrap();

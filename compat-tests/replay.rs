@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use evenkeel::plan::conduct::Conduct;
 use evenkeel::plan::track::TrackScript;
 use evenkeel::plan::vrrp::{InitialState, Version, VirtualRouter};
 use evenkeel::vrrp::machine::{Action, Event, LogLevel, Received, State};
@@ -34,6 +35,8 @@ struct Case {
     router: RouterConfig,
     #[serde(default)]
     script: Vec<ScriptConfig>,
+    /// `vrrp_startup_delay`, seconds.
+    startup_delay: Option<f64>,
     /// The interface is down at the start.
     #[serde(default)]
     down: bool,
@@ -54,6 +57,11 @@ struct RouterConfig {
     version: Option<u8>,
     no_auth: bool,
     nopreempt: bool,
+    down_timer_adverts: Option<u8>,
+    lower_prio_no_advert: bool,
+    higher_prio_send_advert: bool,
+    owner_ignore_adverts: bool,
+    timer_expired_backup: Option<u8>,
     preempt_delay: f64,
     addresses: Option<Vec<String>>,
     garp: BTreeMap<String, f64>,
@@ -109,7 +117,7 @@ struct Step {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Real {
-    /// What there is of it: `log`, `advert`, `announce`, `notify`.
+    /// What there is of it: `log`, `advert`, `announce`, `notify`, `rival`.
     kinds: Vec<String>,
     /// Recorded without `-D`: what it logs only with that is not in it.
     #[serde(default)]
@@ -190,6 +198,9 @@ fn run(case: &Case) -> Vec<Seen> {
     let mut primary = Some(OWN);
     let mut seen = Vec::new();
     let mut out = Vec::new();
+    if let Some(delay) = case.startup_delay {
+        node.handle(zero, Event::ListenUntil(at(delay)), &mut out);
+    }
     node.start(zero, Event::Start, (link, OWN), &mut out);
     note(0.0, &mut out, &mut seen);
     let mut awake_at = zero;
@@ -262,6 +273,7 @@ fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
             Action::Transition { to, priority, .. } => {
                 ("notify", format!("{} {priority}", to.word()))
             }
+            Action::RivalHeard { priority } => ("rival", priority.to_string()),
             // Said once per packet, right before it.
             Action::Log(_, line) if line.starts_with("Sending gratuitous ARP on") => continue,
             Action::Log(LogLevel::Warning | LogLevel::Error, line) => ("warn", line),
@@ -389,6 +401,14 @@ fn configured(config: &RouterConfig, scripts: &[ScriptConfig]) -> VirtualRouter 
     it.priority = config.priority.unwrap_or(100);
     it.vrid = config.vrid.unwrap_or(51);
     it.preempt = !config.nopreempt;
+    it.conduct = Conduct {
+        down_timer_adverts: config.down_timer_adverts.unwrap_or(3),
+        lower_priority_no_advert: config.lower_prio_no_advert,
+        higher_priority_send_advert: config.higher_prio_send_advert,
+        owner_ignores_adverts: config.owner_ignore_adverts,
+        step_back_when_late: config.timer_expired_backup,
+        strict: false,
+    };
     it.preempt_delay = Duration::from_secs_f64(config.preempt_delay);
     if let Some(seconds) = config.advert_int {
         it.advert_interval = Duration::from_secs_f64(seconds);

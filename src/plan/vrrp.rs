@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::conduct::Conduct;
+use super::conduct::{CommonConduct, Conduct};
 use super::device::Device;
 use super::group::SyncGroup;
 use super::route::{Belongings, Statics};
@@ -23,6 +23,8 @@ pub struct VrrpPlan {
     pub router_id: Option<String>,
     pub scripts: Vec<TrackScript>,
     pub routers: Vec<VirtualRouter>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub conduct: CommonConduct,
     #[serde(default, skip_serializing_if = "is_default")]
     pub groups: Vec<SyncGroup>,
     #[serde(default, skip_serializing_if = "is_default")]

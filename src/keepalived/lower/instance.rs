@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::config::{self, AuthType, Garp, Instance, Refusal};
+use super::super::config::{self, AuthType, Instance, Refusal};
 use super::Lowering;
+use super::conduct::{OWNER, priority};
 use crate::plan::vrrp::{
-    Authentication, GratuitousArp, InitialState, Peer, SpanKey, TrackedScript, Unicast, Version,
-    VirtualAddress, VirtualRouter,
+    Authentication, Peer, SpanKey, TrackedScript, Unicast, Version, VirtualAddress, VirtualRouter,
 };
 use crate::text::{Diagnostic, Span};
 
@@ -16,8 +16,6 @@ pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// Of unicast adverts, too.
 const TTL: u8 = 255;
-const PRIORITY: u8 = 100;
-const OWNER: u8 = 255;
 
 /// 12 bits of hundredths of a second (RFC 5798 section 5.2.7).
 const LONGEST_V3: Duration = Duration::from_millis(40_950);
@@ -62,9 +60,15 @@ impl Lowering<'_> {
             self.fatal(format!("({name}) Unknown interface!"), place);
         }
         let (vrid, interface) = (vrid?, interface?);
-        let authentication = self.authentication(instance);
+        let authentication = match self.strictly_without_authentication(instance) {
+            true => None,
+            false => self.authentication(instance),
+        };
         let advert_interval = self.advert_interval(instance);
         let (preempt, preempt_delay) = self.preemption(instance);
+        let initial = self.initial(instance);
+        let conduct = self.conduct(instance);
+        let garp = self.garp(instance);
         let scripts = self.tracked(instance);
         let notify = self.notify(&instance.notify);
         let telling = self.own_telling(&instance.telling);
@@ -75,7 +79,7 @@ impl Lowering<'_> {
         let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
         Some(VirtualRouter {
             version: if self.is_v3(instance) { Version::V3 } else { Version::V2 },
-            initial: instance.state.as_ref().map_or(InitialState::Backup, |at| at.value),
+            initial,
             priority: priority(instance),
             advert_interval,
             authentication,
@@ -85,7 +89,8 @@ impl Lowering<'_> {
             preempt,
             preempt_delay,
             addresses,
-            garp: self.garp(&instance.garp),
+            garp,
+            conduct,
             scripts,
             notify,
             telling,
@@ -99,11 +104,11 @@ impl Lowering<'_> {
         version.is_some_and(|version| version.value == 3)
     }
 
-    fn complain(&mut self, message: String, span: Span) {
+    pub(super) fn complain(&mut self, message: String, span: Span) {
         self.diagnostics.push(Diagnostic::error("keepalived/instance", message).at(span));
     }
 
-    fn fatal(&mut self, message: String, span: Span) {
+    pub(super) fn fatal(&mut self, message: String, span: Span) {
         let diagnostic = Diagnostic::fatal("keepalived/instance", message).at(span);
         self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
     }
@@ -201,8 +206,7 @@ impl Lowering<'_> {
             });
         }
         if addresses.is_empty() && instance.no_addresses.is_none() {
-            let message = format!("({name}) No VIP specified; at least one is sensible");
-            self.complain(message, instance.name.span);
+            self.without_addresses(instance);
         }
         if addresses.len() > MOST_ADDRESSES {
             let message = format!(
@@ -263,39 +267,6 @@ impl Lowering<'_> {
         Duration::from_secs(rounded)
     }
 
-    /// Whether it preempts, and after how long.
-    fn preemption(&mut self, instance: &Instance) -> (bool, Duration) {
-        let name = &instance.name.value;
-        let master = begins_as_master(instance);
-        let owner = priority(instance) == OWNER;
-        let mut preempt = true;
-        if let Some(span) = instance.nopreempt {
-            if master || owner {
-                let complaint = if owner {
-                    "nopreempt is incompatible with priority 255. resetting nopreempt"
-                } else {
-                    "Warning - nopreempt will not work with initial state MASTER - clearing"
-                };
-                let message = format!("({name}) {complaint}");
-                let diagnostic = Diagnostic::error("keepalived/instance", message).at(span);
-                let help = "both nodes want `state BACKUP`, and a priority below 255";
-                self.diagnostics.push(diagnostic.help(help));
-            } else {
-                preempt = false;
-            }
-        }
-        let Some(delay) = &instance.preempt_delay else { return (preempt, Duration::ZERO) };
-        let complaint = if master {
-            "Warning - preempt delay will not work with initial state MASTER - clearing"
-        } else if !preempt {
-            "preempt_delay is incompatible with nopreempt mode - resetting"
-        } else {
-            return (preempt, delay.value);
-        };
-        self.complain(format!("({name}) {complaint}"), delay.span);
-        (preempt, Duration::ZERO)
-    }
-
     fn tracked(&mut self, instance: &Instance) -> Vec<TrackedScript> {
         let name = &instance.name.value;
         let owner = priority(instance) == OWNER;
@@ -320,51 +291,6 @@ impl Lowering<'_> {
         }
         tracked
     }
-
-    /// Measured: what an instance doesn't say comes from `global_defs`, each keyword on its own;
-    /// `vrrp_min_garp` changes what holds where neither says anything.
-    fn garp(&self, garp: &Garp) -> GratuitousArp {
-        let globals = &self.config.globals;
-        let usual = match globals.min_garp {
-            true => GratuitousArp {
-                repeat: 1,
-                delay: Duration::ZERO,
-                refresh_repeat: 0,
-                ..GratuitousArp::default()
-            },
-            false => GratuitousArp::default(),
-        };
-        macro_rules! value {
-            ($field:ident, $default:expr) => {
-                garp.$field
-                    .as_ref()
-                    .or(globals.garp.$field.as_ref())
-                    .map_or($default, |at| at.value)
-            };
-        }
-        let global_repeat = globals.garp.repeat.as_ref().map_or(usual.repeat, |at| at.value);
-        let global_delay = globals.garp.delay.as_ref().map_or(usual.delay, |at| at.value);
-        GratuitousArp {
-            repeat: value!(repeat, usual.repeat),
-            delay: value!(delay, usual.delay),
-            refresh: value!(refresh, usual.refresh),
-            refresh_repeat: value!(refresh_repeat, usual.refresh_repeat),
-            lower_priority_repeat: value!(lower_priority_repeat, global_repeat),
-            lower_priority_delay: value!(lower_priority_delay, global_delay),
-            interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
-        }
-    }
-}
-
-fn begins_as_master(instance: &Instance) -> bool {
-    instance.state.as_ref().is_some_and(|at| at.value == InitialState::Master)
-}
-
-/// Without a `priority`, `state MASTER` makes the address owner: keepalived 2.2.7's dump shows 255,
-/// and it enters the MASTER state at once.
-fn priority(instance: &Instance) -> u8 {
-    let unsaid = if begins_as_master(instance) { OWNER } else { PRIORITY };
-    instance.priority.as_ref().map_or(unsaid, |at| at.value)
 }
 
 /// The interval as version 3 can tell it, and keepalived's complaint where that is another one.

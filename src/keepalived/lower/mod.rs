@@ -6,6 +6,7 @@
 //! Whatever would be dangerous to run without a feature that isn't done yet isn't run at all.
 //! [`instance`] has the rules for one instance, [`script`] those for commands.
 
+mod conduct;
 mod instance;
 mod script;
 mod telling;
@@ -52,7 +53,8 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let plan = (!fatal).then(|| {
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
         let (scripts, routers) = used(checks, routers);
-        VrrpPlan { router_id, scripts, routers, telling, ..VrrpPlan::default() }
+        let conduct = conduct::common(&config.globals.conduct);
+        VrrpPlan { router_id, scripts, routers, conduct, telling, ..VrrpPlan::default() }
     });
     (plan, diagnostics)
 }

@@ -51,6 +51,8 @@ impl Role {
                     self.routers[at].last_transition = SystemTime::now();
                     self.notify(at, to, priority);
                 }
+                // Nobody has asked to be told.
+                Action::RivalHeard { .. } => {}
                 Action::Log(level, line) => {
                     if by_others && settled {
                         match self.routers[at].valve.pass(now) {

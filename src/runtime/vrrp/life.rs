@@ -22,6 +22,9 @@ impl Role {
         self.routers[at].verdict = Some(verdict);
         self.tell(now, at, interface);
         self.tell(now, at, Event::Tracking(verdict));
+        if let Some(until) = self.listen_until.filter(|until| now < *until) {
+            self.tell(now, at, Event::ListenUntil(until));
+        }
         self.tell(now, at, first);
     }
 

@@ -16,6 +16,7 @@ mod router;
 mod scribe;
 mod scripts;
 mod signals;
+mod startup;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,7 @@ use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
 use super::signals::Signals;
+use super::startup;
 use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
@@ -44,6 +45,8 @@ pub(super) struct Role {
     pub(super) scribe: Scribe,
     pub(super) findings: UnboundedReceiver<Finding>,
     pub(super) signals: Signals,
+    /// Until when routers only listen.
+    pub(super) listen_until: Option<Instant>,
     /// When to try again to tell the supervisor what is held.
     pub(super) report_at: Option<Instant>,
     pub(super) punctuality: Punctuality,
@@ -88,6 +91,7 @@ impl Role {
             router_id: plan.router_id.clone(),
             findings,
             signals: Signals::catch()?,
+            listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
             punctuality: Punctuality::default(),
             valve: Valve::new(now),

@@ -36,8 +36,10 @@ impl Machine {
                 self.transition(State::Fault, out);
             }
             Standing::Fit => {
-                if self.priority() == OWNER && self.router.initial == InitialState::Master {
-                    self.become_active(now, out);
+                if self.begins_active() {
+                    if self.begin_at().is_none_or(|at| at <= now) {
+                        self.become_active(now, out);
+                    }
                 } else {
                     self.info(out, "Entering BACKUP STATE (init)");
                     self.wait(now, CountdownSpan::Down);
@@ -45,6 +47,19 @@ impl Machine {
                 }
             }
         }
+    }
+
+    fn begins_active(&self) -> bool {
+        self.priority() == OWNER && self.router.initial == InitialState::Master
+    }
+
+    /// When a router that would begin active may, if it is held back.
+    pub(super) fn begin_at(&self) -> Option<Instant> {
+        let waits = self.started
+            && self.state == State::Initialize
+            && self.standing() == Standing::Fit
+            && self.begins_active();
+        self.listen_until.filter(|_| waits)
     }
 
     /// Where a predecessor was active, so is its successor: nobody need notice. Scripts that have

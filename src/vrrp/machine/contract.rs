@@ -1,6 +1,7 @@
 //! What the machine and its shell (`runtime::vrrp`) say to each other.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,9 @@ pub enum Event {
     /// Begin in place of a process that was active and died just now: its addresses are still on
     /// their interfaces, and nobody else can have taken over yet.
     Resume,
+    /// Nobody is to be thought dead, and nothing to be taken over, before this time. Tell it before
+    /// [`Event::Start`].
+    ListenUntil(Instant),
     /// The deadline has come.
     Timeout,
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
@@ -82,6 +86,9 @@ pub enum Action {
     /// The state changed: run notify scripts, tell who watches. `priority` is the effective one.
     /// To [`State::Initialize`]: this router stops.
     Transition { from: State, to: State, priority: u8 },
+    /// An active router of lower priority than this one's (given) was heard by this active one: run
+    /// `notify_master_rx_lower_pri`, tell who watches.
+    RivalHeard { priority: u8 },
     /// A line for the log, worded as keepalived words it.
     Log(LogLevel, String),
     /// Something countable happened.

@@ -14,6 +14,9 @@ impl Machine {
         if !matches!(self.state, State::Backup | State::Active) {
             return;
         }
+        if self.priority() == OWNER && self.router.conduct.owner_ignores_adverts {
+            return;
+        }
         let expected = Expected { router: &self.router, source: self.source() };
         match examine(packet, expected) {
             Ok(advert) => {
@@ -119,6 +122,12 @@ impl Machine {
             self.conceded = true;
         }
         let (theirs, ours) = (advert.priority, self.priority());
+        let same_but_higher =
+            theirs == ours && self.source().is_some_and(|own| source > IpAddr::V4(own));
+        if (theirs > ours || same_but_higher) && self.router.conduct.higher_priority_send_advert {
+            // What the switches heard last may have been ours: now the other one announces again.
+            self.send_advert(now, out);
+        }
         if theirs > ours {
             self.info(
                 out,
@@ -127,7 +136,7 @@ impl Machine {
                 ),
             );
             self.give_way(now, advert, out);
-        } else if theirs == ours && self.source().is_some_and(|own| source > IpAddr::V4(own)) {
+        } else if same_but_higher {
             self.info(
                 out,
                 &format!(
@@ -137,15 +146,16 @@ impl Machine {
             );
             self.give_way(now, advert, out);
         } else {
-            self.info(
-                out,
-                &format!(
-                    "Received advert from {source} with lower priority {theirs}, ours {ours}, \
-                     forcing new election"
-                ),
-            );
-            self.send_advert_now(now, out);
+            let line =
+                format!("Received advert from {source} with lower priority {theirs}, ours {ours}");
+            if self.router.conduct.lower_priority_no_advert {
+                self.info(out, &line);
+            } else {
+                self.info(out, &format!("{line}, forcing new election"));
+                self.send_advert_now(now, out);
+            }
             self.announcer.contested(now, &self.router, out);
+            out.push(Action::RivalHeard { priority: ours });
         }
     }
 

@@ -26,8 +26,6 @@ use self::announcer::Announcer;
 use super::track::{Standing, Verdict};
 use crate::plan::vrrp::{Version, VirtualRouter};
 
-/// Adverts that a backup misses before it takes over (RFC 3768, 6.1).
-const DOWN_TIMER_ADVERTS: u32 = 3;
 /// keepalived's least `advert_int`; below it a router would do nothing but advertise.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// The address owner's priority.
@@ -55,6 +53,8 @@ pub struct Machine {
     /// Active: when the next advert is due.
     advert_at: Option<Instant>,
     announcer: Announcer,
+    /// `vrrp_startup_delay`: until when nothing is taken over.
+    listen_until: Option<Instant>,
     /// A resumed router that waits for its scripts: until when it may begin active.
     resume_until: Option<Instant>,
 }
@@ -95,6 +95,7 @@ impl Machine {
             preempt_at: None,
             advert_at: None,
             announcer: Announcer::default(),
+            listen_until: None,
             resume_until: None,
         }
     }
@@ -133,7 +134,7 @@ impl Machine {
             State::Active => {
                 [self.advert_at, self.announcer.deadline()].into_iter().flatten().min()
             }
-            State::Initialize => self.resume_until,
+            State::Initialize => self.begin_at().or(self.resume_until),
             State::Fault => None,
         }
     }
@@ -143,6 +144,7 @@ impl Machine {
         match event {
             Event::Start => self.start(now, out),
             Event::Resume => self.resume(now, out),
+            Event::ListenUntil(until) => self.listen_until = Some(until),
             Event::Timeout => self.time_out(now, out),
             Event::Packet(packet) => self.hear(now, &packet, out),
             Event::Interface { up, primary } => {
@@ -157,18 +159,19 @@ impl Machine {
         }
     }
 
-    /// How long a backup waits for an advert: 3 × interval + skew.
+    /// How long a backup waits for an advert: usually 3 × interval + skew.
     pub fn down_interval(&self) -> Duration {
-        self.waited_interval() * DOWN_TIMER_ADVERTS + self.skew()
+        let adverts = u32::from(self.router.conduct.down_timer_adverts);
+        self.waited_interval() * adverts + self.skew_of(self.priority())
     }
 
     /// (256 − priority) / 256 seconds; in version 3 of an interval.
-    fn skew(&self) -> Duration {
+    fn skew_of(&self, priority: u8) -> Duration {
         let unit = match self.router.version {
             Version::V2 => Duration::from_secs(1),
             Version::V3 => self.waited_interval(),
         };
-        unit * (256 - u32::from(self.priority())) / 256
+        unit * (256 - u32::from(priority)) / 256
     }
 
     fn waited_interval(&self) -> Duration {
@@ -179,7 +182,7 @@ impl Machine {
         countdown.since
             + match countdown.span {
                 CountdownSpan::Down => self.down_interval(),
-                CountdownSpan::Skew => self.skew(),
+                CountdownSpan::Skew => self.skew_of(self.priority()),
             }
     }
 
@@ -197,6 +200,9 @@ impl Machine {
                 self.announcer.catch_up(now, &self.router, out);
             }
             State::Initialize => {
+                if self.begin_at().is_some_and(|at| at <= now) {
+                    self.become_active(now, out);
+                }
                 if self.resume_until.is_some_and(|until| until <= now) {
                     self.give_up_resuming(out);
                 }
@@ -210,7 +216,8 @@ impl Machine {
     fn notice_oversleeping(&mut self, now: Instant, out: &mut Actions) {
         let Some(due) = self.advert_at.filter(|_| self.state == State::Active) else { return };
         let late = now.saturating_duration_since(due);
-        if late < self.down_interval() {
+        let patience = self.patience();
+        if late < patience {
             return;
         }
         self.log(
@@ -219,10 +226,22 @@ impl Machine {
             &format!(
                 "timers are {:.3} s late, longer than a backup waits ({:.3} s): listening first",
                 late.as_secs_f64(),
-                self.down_interval().as_secs_f64()
+                patience.as_secs_f64()
             ),
         );
         self.step_back(now, CountdownSpan::Down, out);
+    }
+
+    /// How late an advert may be. With `timer_expired_backup` another node may not even have begun
+    /// to take over; without it, it surely has.
+    fn patience(&self) -> Duration {
+        match self.router.conduct.step_back_when_late {
+            Some(highest) => {
+                let missed = u32::from(self.router.conduct.down_timer_adverts) - 1;
+                self.waited_interval() * missed + self.skew_of(highest)
+            }
+            None => self.down_interval(),
+        }
     }
 
     fn track(&mut self, now: Instant, verdict: Verdict, out: &mut Actions) {
@@ -316,7 +335,8 @@ impl Machine {
     }
 
     fn wait(&mut self, now: Instant, span: CountdownSpan) {
-        self.countdown = Some(Countdown { since: now, span });
+        let since = self.listen_until.map_or(now, |until| until.max(now));
+        self.countdown = Some(Countdown { since, span });
     }
 
     /// Somebody took an address off. keepalived steps back with a goodbye and, when nobody else

@@ -26,7 +26,6 @@ const NO_NAMESPACE: &str = "nothing is run rather than in the wrong network name
 const NO_RELOADING: &str = "reloads happen on SIGHUP only";
 const NO_SNMP: &str = "SNMP isn't spoken";
 const NO_STATIC: &str = "static addresses, routes and rules aren't set up";
-const NO_STRICTNESS: &str = "the checks of strict mode aren't made";
 const NO_SCHEDULING: &str = "priorities and scheduling of the processes stay as they were at start";
 const OWN_NAMES: &str = "the process is named as keepalived's, which is what scripts look for";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";

@@ -24,7 +24,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .full(set::check_unicast_src),
     Row::of(GLOBAL, "vrrp_owner_ignore_adverts", "", "The owner of the addresses ignores adverts")
         .newer()
-        .refused("they aren't ignored"),
+        .full(super::conduct::owner_ignores_adverts),
     Row::of(GLOBAL, "v3_checksum_as_v2", "[BOOL]", "Checksum of version 3 without pseudo header")
         .newer()
         .refused("the checksum always covers the pseudo header"),

@@ -1,10 +1,12 @@
 //! `vrrp_instance` and `vrrp_sync_group` (keepalived.conf(5), "VRRP instance(s)", "VRRP
 //! synchronization group(s)").
 //!
-//! The rows, a file for each topic (here how a router behaves); [`set`] has what they do,
+//! The rows, a file for each topic (here how a router behaves, whose newer setters are in
+//! [`conduct`]); [`set`] has what they do,
 //! [`unicast`] what is about peers.
 
 pub(super) mod announcing;
+mod conduct;
 pub(super) mod group;
 pub(super) mod network;
 mod set;
@@ -31,7 +33,6 @@ const NO_GROUPS: &str =
 const NO_VRF: &str = "VRFs aren't known; an instance that asks for one isn't run";
 const NO_TRACKING: &str = "only scripts are tracked; the priority stays as if all were well";
 const NO_ROUTES: &str = "routes and rules aren't moved with the addresses";
-const STRICTNESS: &str = "the checks of strict mode aren't made";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(
@@ -84,20 +85,22 @@ pub(super) const TABLE: &[Row] = &[
         "1..100",
         "Missed adverts until the master counts as dead",
     )
-    .default("3")
-    .refused("it is always 3, as the RFCs have it")
-    .set(set::down_timer_adverts),
+    .default("vrrp_down_timer_adverts")
+    .full(conduct::down_timer_adverts),
     Row::of(INSTANCE, "lower_prio_no_advert", "[BOOL]", "Don't answer an advert of lower priority")
-        .refused("such an advert is always answered"),
+        .default("vrrp_lower_prio_no_advert")
+        .full(conduct::lower_priority_no_advert),
     Row::of(
         INSTANCE,
         "higher_prio_send_advert",
         "[BOOL]",
         "Send one more advert before giving way",
     )
-    .refused("no such advert is sent"),
+    .default("vrrp_higher_prio_send_advert")
+    .full(conduct::higher_priority_send_advert),
     Row::of(INSTANCE, "strict_mode", "[BOOL]", "Hold to the letter of the RFCs")
-        .refused(STRICTNESS),
+        .default("vrrp_strict")
+        .full(conduct::strict),
     Row::of(
         INSTANCE,
         "timer_expired_backup",
@@ -105,10 +108,10 @@ pub(super) const TABLE: &[Row] = &[
         "With nopreempt, become backup after having been stalled",
     )
     .newer()
-    .refused("a stall isn't acted on"),
+    .full(conduct::step_back_when_late),
     Row::of(INSTANCE, "thread_timer_expired", "[PRIORITY]", "Old name of timer_expired_backup")
         .newer()
-        .refused("a stall isn't acted on"),
+        .full(conduct::step_back_when_late),
     Row::of(INSTANCE, "debug", "0..4", "Debug level")
         .ignored("keepalived does nothing with it either"),
 ];

@@ -373,19 +373,6 @@ pub(super) fn hmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnosti
     current(config).refuse(&node.name, NO_HMAC);
 }
 
-pub(super) fn down_timer_adverts(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    let (instance, word) = (current(config), &node.args[0]);
-    if let Err(reason) = read::number(word, 1..=100) {
-        let (name, text) = (&instance.name.value, word.lossy());
-        let message = format!("({name}): Invalid down_timer_adverts [1:100] '{text}'");
-        diagnostics.push(wrong(word, message, reason));
-    }
-}
-
 pub(super) fn sync_group(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
     if let Some(name) = node.args.first() {
         config.groups.push(SyncGroup::new(read::text(name)));

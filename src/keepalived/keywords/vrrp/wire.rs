@@ -58,7 +58,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .refused("the checksum always covers the pseudo header"),
     Row::of(INSTANCE, "owner_ignore_adverts", "", "The owner of the addresses ignores adverts")
         .newer()
-        .refused("they aren't ignored"),
+        .full(super::conduct::owner_ignores_adverts),
     Row::of(
         INSTANCE,
         "skip_check_adv_addr",
