@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use evenkeel::host::{Host, ScriptFile, ThisHost};
 use evenkeel::keepalived;
-use evenkeel::plan::VrrpPlan;
 use evenkeel::plan::track::RunAs;
+use evenkeel::plan::{Plan, VrrpPlan};
 use evenkeel::text::{Diagnostics, Severity, SourceMap, render};
 
 /// The host on which fixtures are read: Debian with eth0 and eth1.
@@ -86,6 +86,8 @@ struct Case {
     sources: SourceMap,
     diagnostics: Diagnostics,
     plan: Option<VrrpPlan>,
+    /// Virtual servers and BFD.
+    services: Plan,
 }
 
 impl Case {
@@ -95,7 +97,10 @@ impl Case {
         let (config, mut diagnostics) = keepalived::read(&mut sources, &path, None, &Fixed);
         let (plan, more) = keepalived::lower(&config, &Fixed);
         diagnostics.extend(more);
-        Case { folder, sources, diagnostics, plan }
+        let (checkers, bfd, more) = keepalived::lower_checkers(&config, &Fixed);
+        diagnostics.extend(more);
+        let services = Plan { checkers, bfd, ..Plan::default() };
+        Case { folder, sources, diagnostics, plan, services }
     }
 
     fn name(&self) -> String {
@@ -118,6 +123,12 @@ impl Case {
     fn plan_json(&self) -> String {
         serde_json::to_string_pretty(&self.plan).unwrap() + "\n"
     }
+}
+
+/// Those of virtual servers and BFD, where there are any.
+fn services_json(case: &Case) -> Option<String> {
+    let plan = &case.services;
+    (*plan != Plan::default()).then(|| serde_json::to_string_pretty(plan).unwrap() + "\n")
 }
 
 fn root() -> PathBuf {
@@ -153,6 +164,9 @@ fn configs_become_the_diagnostics_and_plans_on_file() {
         let case = Case::read(folder);
         hold(&case.folder.join("diagnostics.txt"), &case.text(), &mut failures);
         hold(&case.folder.join("plan.json"), &case.plan_json(), &mut failures);
+        if let Some(json) = services_json(&case) {
+            hold(&case.folder.join("services.json"), &json, &mut failures);
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
@@ -216,22 +230,36 @@ fn our_exit(case: &Case) -> u8 {
     keepalived::config_test_exit(&Diagnostics(supported.collect()))
 }
 
+/// How often Evenkeel has to agree with the real one, in hundredths: about the exit code, and about
+/// that and the lines complained of. Configs for keywords that only 2.4 has (their reason begins
+/// with [`NEWER`]) say nothing about agreement with 2.2.7 and don't count.
+const GOALS: [usize; 2] = [97, 89];
+
+const NEWER: &str = "2.2.7 doesn't know";
+
 #[test]
 fn the_real_keepalived_says_the_same_or_a_reason_stands_beside() {
     let mut failures = Vec::new();
+    let (mut count, mut verdicts, mut agreed) = (0, 0, 0);
     for folder in cases() {
         let case = Case::read(folder);
         let real = Real::read(&case.folder);
         let (exit, lines) = (our_exit(&case), our_lines(&case, &real));
         let agree = exit == real.exit && lines == real.lines;
         let reason = fs::read_to_string(case.folder.join("differs.txt")).ok();
+        if !reason.as_ref().is_some_and(|reason| reason.starts_with(NEWER)) {
+            count += 1;
+            verdicts += usize::from(exit == real.exit);
+            agreed += usize::from(agree);
+        }
         match (agree, reason) {
             (true, Some(_)) => failures.push(format!("{}: differs.txt is stale", case.name())),
             (false, None) => failures.push(format!(
-                "{}: exit {exit}, real {}; lines {lines:?}, real {:?}",
+                "{}: exit {exit}, real {}; ours alone {:?}, real's alone {:?}",
                 case.name(),
                 real.exit,
-                real.lines
+                lines.difference(&real.lines).collect::<Vec<_>>(),
+                real.lines.difference(&lines).collect::<Vec<_>>(),
             )),
             (false, Some(reason)) if reason.trim().is_empty() => {
                 failures.push(format!("{}: differs.txt is empty", case.name()));
@@ -239,7 +267,17 @@ fn the_real_keepalived_says_the_same_or_a_reason_stands_beside() {
             _ => {}
         }
     }
+    let percent = |part: usize| part as f64 * 100.0 / count as f64;
+    println!(
+        "{count} configs: the exit code agrees on {verdicts} ({:.1} %), the lines complained of as \
+         well on {agreed} ({:.1} %)",
+        percent(verdicts),
+        percent(agreed),
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    for (part, goal) in [verdicts, agreed].into_iter().zip(GOALS) {
+        assert!(part * 100 >= goal * count, "{part} of {count} is less than {goal} %");
+    }
 }
 
 #[test]

@@ -35,12 +35,7 @@ fn every_keyword_of_keepalived_has_a_row() {
         our_keywords().iter().map(|(context, row)| ((*context).into(), row.name.into())).collect();
     let missing: Vec<_> = upstream.difference(&ours).collect();
     assert!(missing.is_empty(), "without a row: {missing:?}");
-    // What only 2.2.7 knows.
-    let only_older = [("virtual_server real_server FILE_CHECK", "dynamic")];
-    let more: Vec<_> = ours
-        .difference(&upstream)
-        .filter(|(context, name)| !only_older.contains(&(context.as_str(), name.as_str())))
-        .collect();
+    let more: Vec<_> = ours.difference(&upstream).collect();
     assert!(more.is_empty(), "not upstream's: {more:?}");
 }
 

@@ -44,6 +44,9 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Loaded {
         loaded.diagnostics.extend(diagnostics);
         let (vrrp, diagnostics) = keepalived::lower(&config, host);
         loaded.diagnostics.extend(diagnostics);
+        let (checkers, bfd, diagnostics) = keepalived::lower_checkers(&config, host);
+        loaded.diagnostics.extend(diagnostics);
+        (plan.checkers, plan.bfd) = (checkers, bfd);
         runs &= vrrp.is_some();
         plan.vrrp = vrrp.filter(|vrrp| !vrrp.routers.is_empty());
     }

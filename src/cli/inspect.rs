@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{check, loading};
+use super::{check, loading, services};
 use crate::directive::page::{self, Row};
 use crate::load::Inputs;
 use crate::plan::Plan;
@@ -79,6 +79,9 @@ pub(super) fn describe(plan: &Plan) -> String {
                 );
             }
         }
+    }
+    for (indent, words) in services::describe(&plan.checkers, &plan.bfd.sessions) {
+        line(indent, words);
     }
     match &plan.stream {
         None => line(0, "stream: nothing to run".to_owned()),

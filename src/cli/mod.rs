@@ -11,6 +11,7 @@ mod keepalived;
 mod loading;
 mod nginx;
 mod options;
+mod services;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

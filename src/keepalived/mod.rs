@@ -22,7 +22,7 @@ use std::path::Path;
 
 pub use config::KeepalivedConfig;
 pub use expand::Limits;
-pub use lower::lower;
+pub use lower::{lower, lower_checkers};
 
 use crate::host::Host;
 use crate::text::{Diagnostic, Diagnostics, Severity, SourceMap, Span};

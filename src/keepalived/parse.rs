@@ -188,11 +188,13 @@ impl Parser<'_> {
         self.diagnostics.push(diagnostic.at(span).help(help));
     }
 
+    /// As in keepalived, the place is where the brace should have stood at the latest.
     fn missing_open(&mut self, keyword: &Word) {
         let message = "Missing '{' at beginning of configuration block";
         let help = format!("`{} … {{` opens the block", keyword.lossy());
-        let diagnostic = Diagnostic::error("keepalived/brace", message);
-        self.diagnostics.push(diagnostic.at(keyword.span).help(help));
+        let next = self.statements.get(self.at).map_or(keyword.span, Statement::span);
+        let diagnostic = Diagnostic::error("keepalived/brace", message).at(next);
+        self.diagnostics.push(diagnostic.label(keyword.span, "the block of this").help(help));
     }
 
     fn unknown_close(&mut self, span: Span) {

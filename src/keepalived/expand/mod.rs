@@ -184,7 +184,8 @@ impl<'a> Expander<'a> {
         if let Some(at) = line.text.iter().position(|byte| *byte == 0) {
             let message = "A NUL byte ends the line here";
             let span = line.span(at..at + 1);
-            self.complain(Diagnostic::error("keepalived/nul", message).at(span));
+            // keepalived says nothing of it.
+            self.complain(Diagnostic::warning("keepalived/nul", message).at(span));
             line.text.truncate(at);
         }
         let mut quoted = false;

@@ -23,9 +23,11 @@ use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Arity, Body, Directive, Repeat, Setter, Support};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
+pub(super) use lvs::{server_name, service_name};
+
 pub type Row = Directive<KeepalivedConfig>;
 
-const TABLES: [&[Row]; 17] = [
+const TABLES: [&[Row]; 22] = [
     global::TABLE,
     global::wire::TABLE,
     global::conduct::TABLE,
@@ -41,7 +43,12 @@ const TABLES: [&[Row]; 17] = [
     vrrp::group::TABLE,
     script::TABLE,
     track::TABLE,
-    lvs::TABLE,
+    lvs::service::TABLE,
+    lvs::group::TABLE,
+    lvs::tls::TABLE,
+    lvs::timing::TABLE,
+    lvs::check::TABLE,
+    lvs::http::TABLE,
     bfd::TABLE,
 ];
 
@@ -75,6 +82,7 @@ pub(super) fn takes_command(name: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
     instances: HashSet<Vec<u8>>,
+    sessions: HashSet<Vec<u8>>,
     /// Unknown keywords so far.
     unknown: usize,
 }
@@ -107,6 +115,18 @@ impl Keywords {
     /// Whether a block's name is as it must be.
     fn named(&mut self, row: &Row, words: &[Word], diagnostics: &mut Diagnostics) -> bool {
         let keyword = &words[0];
+        if !lvs::head(words, diagnostics) {
+            return false;
+        }
+        if row.name == "bfd_instance" {
+            if !bfd::head(words, diagnostics) {
+                return false;
+            }
+            if !self.sessions.insert(words[1].text.to_vec()) {
+                diagnostics.push(bfd::duplicate(&words[1]));
+                return false;
+            }
+        }
         let complaint = match row.name {
             "vrrp_instance" if words.len() != 2 => Some("vrrp_instance must have a name"),
             "vrrp_sync_group" if words.len() != 2 => {
@@ -197,7 +217,25 @@ fn block(
             // What is said about a block holds for all that stands in it.
             let unsupported = unsupported || matches!(row.support, Support::Refused(_));
             block(inner, body, unsupported, config, diagnostics);
+            closed(inner, config, node, diagnostics);
         }
+    }
+}
+
+/// What is to be said, or done, where a block of `context` ends.
+fn closed(
+    context: &str,
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    match context {
+        "bfd_instance" => bfd::closed(config, node, diagnostics),
+        "track_file" | "vrrp_track_file" => {
+            let name = node.args.first().map(|name| name.lossy().into_owned());
+            config.checkers.files.extend(name);
+        }
+        _ => lvs::closed(context, config, node, diagnostics),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Single values, with keepalived's complaints about them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -67,6 +67,59 @@ pub(super) fn seconds(word: &Word, range: RangeInclusive<u64>) -> Result<Duratio
     Err(format!("number '{text}' outside range [{low:.6}, {high:.6}]"))
 }
 
+/// Seconds with decimals in `range` of microseconds, with all that keepalived says about them:
+/// `message` where the value is lost. More than six decimals are complained of and cut off.
+pub(super) fn timer(
+    word: &Word,
+    range: RangeInclusive<u64>,
+    message: String,
+    diagnostics: &mut Diagnostics,
+) -> Option<Duration> {
+    let text = word.lossy();
+    match seconds(word, range) {
+        Ok(time) => {
+            let decimals = text.split_once('.').map_or("", |(_, decimals)| decimals);
+            if decimals.len() > 6 {
+                let message = format!("number '{text}' has too many decimal places");
+                diagnostics.push(wrong(word, message, "at most six count".to_owned()));
+            }
+            Some(time)
+        }
+        Err(reason) => {
+            diagnostics.push(wrong(word, message, reason));
+            None
+        }
+    }
+}
+
+/// Milliseconds with three decimals, in `range` of milliseconds; otherwise as [`timer`].
+pub(super) fn milliseconds(
+    word: &Word,
+    range: RangeInclusive<u64>,
+    message: String,
+    diagnostics: &mut Diagnostics,
+) -> Option<Duration> {
+    let (least, most) = (*range.start() * 1_000_000, *range.end() * 1_000_000);
+    match seconds(word, least..=most) {
+        Ok(time) => Some(Duration::from_micros((time.as_micros() / 1000) as u64)),
+        Err(reason) => {
+            diagnostics.push(wrong(word, message, reason));
+            None
+        }
+    }
+}
+
+/// A port; 0 says none.
+///
+/// Error: what is wrong with it, as keepalived words it.
+pub(super) fn port(word: &Word) -> Result<u16, String> {
+    let text = word.lossy();
+    match number(word, 0..=u64::from(u32::MAX))? {
+        port @ 0..=65535 => Ok(port as u16),
+        _ => Err(format!("number '{text}' outside range [1, 65535]")),
+    }
+}
+
 /// `on|off|true|false|yes|no`; nothing means on.
 pub(super) fn boolean(word: Option<&Word>) -> Option<bool> {
     match word.map(|word| word.text.as_slice()) {
@@ -79,6 +132,42 @@ pub(super) fn boolean(word: Option<&Word>) -> Option<bool> {
 /// An address without a prefix.
 pub(super) fn address(word: &Word) -> Option<IpAddr> {
     word.as_str()?.parse().ok()
+}
+
+/// An address; a `-LAST` or `/PREFIX` behind it is read over, as keepalived does it, and said.
+pub(super) fn loose_address(word: &Word, diagnostics: &mut Diagnostics) -> Option<IpAddr> {
+    let text = word.as_str()?;
+    let length = text.find(['-', '/']).unwrap_or(text.len());
+    let address = text[..length].parse().ok()?;
+    if length < text.len() {
+        let message = format!("`{}` behind {address} has no effect here", &text[length..]);
+        diagnostics.push(Diagnostic::warning("keepalived/address", message).at(word.span));
+    }
+    Some(address)
+}
+
+/// An IPv4 address in any form that inet_aton(3) takes: `255.255.255.0`, `10.1`, `0xffffff00`.
+pub(super) fn bare_ipv4(word: &Word) -> Option<Ipv4Addr> {
+    let part = |text: &str| {
+        let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(digits) => (digits, 16),
+            None if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),
+            None => (text, 10),
+        };
+        u32::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))
+    };
+    let parts: Vec<u32> = word.as_str()?.split('.').map(part).collect::<Option<_>>()?;
+    let (last, bytes) = parts.split_last()?;
+    if bytes.len() > 3 || bytes.iter().any(|byte| *byte > 255) {
+        return None;
+    }
+    let rest = 32 - 8 * bytes.len() as u32;
+    if rest < 32 && *last >= 1 << rest {
+        return None;
+    }
+    let high = bytes.iter().fold(0u32, |sum, byte| sum << 8 | byte);
+    let high = high.checked_shl(rest).unwrap_or(0);
+    Some(Ipv4Addr::from(high | last))
 }
 
 /// The word as text; what isn't UTF-8 is replaced.
@@ -107,7 +196,7 @@ pub(super) fn command(
     let inner = if word.quoted { command::unescape(&word.text) } else { word.text.to_vec() };
     if std::str::from_utf8(&inner).is_err() {
         let message = format!("`{}`: a command that isn't UTF-8 can't be run", node.name.lossy());
-        diagnostics.push(Diagnostic::error("keepalived/value", message).at(word.span));
+        diagnostics.push(Diagnostic::warning("keepalived/value", message).at(word.span));
         return None;
     }
     match command::split(&inner) {
@@ -123,6 +212,11 @@ pub(super) fn command(
             None
         }
     }
+}
+
+/// A node's keyword with its arguments.
+pub(super) fn line_span(node: &Node) -> Span {
+    node.name.span.to(args_span(node))
 }
 
 /// The whole of a node's arguments.

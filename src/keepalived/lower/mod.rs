@@ -6,6 +6,7 @@
 //! Whatever would be dangerous to run without a feature that isn't done yet isn't run at all.
 //! [`instance`] has the rules for one instance, [`script`] those for commands.
 
+mod checker;
 mod conduct;
 mod instance;
 mod script;
@@ -13,6 +14,8 @@ mod telling;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+
+pub use checker::lower_checkers;
 
 use super::config::KeepalivedConfig;
 use crate::host::Host;

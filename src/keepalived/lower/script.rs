@@ -16,6 +16,9 @@ const DEFAULT_USER: &str = "keepalived_script";
 /// Where commands without a path are looked for where the environment says nothing.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+const SECURITY: &str =
+    "`enable_script_security` in global_defs keeps root from running what others may write to";
+
 /// Decides about all commands of one config.
 pub(super) struct Scripts<'a> {
     host: &'a dyn Host,
@@ -169,10 +172,19 @@ impl<'a> Scripts<'a> {
         Some(NotifyScript { argv, user, span: command.span })
     }
 
+    /// What is to be said about all scripts of checkers together.
+    pub(super) fn finish_checks(self, diagnostics: &mut Diagnostics) {
+        if self.as_root.is_some() && !self.secure {
+            let message = "SECURITY VIOLATION - check scripts are being executed but \
+                           script_security not enabled.";
+            let diagnostic = Diagnostic::warning("keepalived/script-security", message);
+            diagnostics.push(diagnostic.help(SECURITY));
+        }
+    }
+
     /// What is to be said about all of them together.
     pub(super) fn finish(self, diagnostics: &mut Diagnostics) {
-        let help = "`enable_script_security` in global_defs keeps root from running what others \
-                    may write to";
+        let help = SECURITY;
         if self.outer_as_root && !self.secure {
             let message = "SECURITY VIOLATION - start/shutdown scripts are being executed but \
                            script_security not enabled.";
