@@ -86,10 +86,13 @@ fn not_run(what: &str, why: &str, names: &[String], place: Option<Span>) -> Opti
     if names.len() > MOST_NAMES {
         shown += &format!(" and {} more", names.len() - MOST_NAMES);
     }
-    let plural = if names.len() == 1 { "" } else { "s" };
-    let message = format!("{} {what}{plural} not run yet, {why}: {shown}", names.len());
+    let (plural, verb) = if names.len() == 1 { ("", "is") } else { ("s", "are") };
+    let message = format!("{} {what}{plural} {verb} not run yet ({why}): {shown}", names.len());
     let diagnostic = Diagnostic::warning("keepalived/unsupported", message).at(place);
-    Some(diagnostic.help("they are checked, and `evenkeel plan` shows them; the rest runs"))
+    Some(
+        diagnostic
+            .help("what is wrong with them is said, and `evenkeel plan` shows them; the rest runs"),
+    )
 }
 
 struct Lowering<'a> {
