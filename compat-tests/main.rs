@@ -18,6 +18,7 @@ mod readme;
 mod replay;
 mod status;
 mod tables;
+mod telling;
 mod voices;
 mod wire;
 mod world;

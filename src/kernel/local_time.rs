@@ -46,6 +46,21 @@ pub fn precise(at: SystemTime) -> String {
     format!("{day} {}.{micros:06} {year}", time.syslog())
 }
 
+/// `Mon, 23 Nov 2026 02:16:16 +0000`, as in mail (RFC 5322, section 3.3).
+pub fn rfc5322() -> String {
+    let LocalTime(tm) = LocalTime::now();
+    let day = DAYS.get(tm.tm_wday as usize).unwrap_or(&"");
+    let month = MONTHS.get(tm.tm_mon as usize).unwrap_or(&"");
+    let (date, year) = (tm.tm_mday, tm.tm_year + 1900);
+    let (hour, minute, second) = (tm.tm_hour, tm.tm_min, tm.tm_sec);
+    let sign = if tm.tm_gmtoff < 0 { '-' } else { '+' };
+    let offset = tm.tm_gmtoff.abs() / 60;
+    let (east, rest) = (offset / 60, offset % 60);
+    format!(
+        "{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} {sign}{east:02}{rest:02}"
+    )
+}
+
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

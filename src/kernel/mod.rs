@@ -7,6 +7,7 @@
 pub mod arp;
 pub mod channel;
 pub mod connector;
+pub mod fifo;
 pub mod file;
 pub mod local_time;
 pub mod namespace;

@@ -55,6 +55,20 @@ pub fn spawn(program: &Program) -> io::Result<i32> {
     Ok(command.spawn()?.id() as i32)
 }
 
+/// Lets a command run as this user, with these supplementary groups.
+pub fn run_as(command: &mut Command, uid: u32, gid: u32, groups: &[u32]) {
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    let act = move || {
+        nix::unistd::setgroups(&groups)?;
+        nix::unistd::setgid(Gid::from_raw(gid))?;
+        nix::unistd::setuid(Uid::from_raw(uid))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec there are only three system calls, on memory that was
+    // allocated before.
+    unsafe { command.pre_exec(act) };
+}
+
 /// A child that has ended, or (for PID 1) an orphan of somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {

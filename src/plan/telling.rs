@@ -38,6 +38,13 @@ pub struct Telling {
     pub scripts: ScriptRules,
 }
 
+impl Telling {
+    /// Readers of FIFOs are told of every reload, of one that changes nothing, too.
+    pub fn hears_reloads(&self) -> bool {
+        self.fifo.fifo.is_some() || self.vrrp_fifo.fifo.is_some()
+    }
+}
+
 /// A FIFO, and the script that reads it; either may be there without the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

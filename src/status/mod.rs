@@ -2,8 +2,10 @@
 //! read.
 //!
 //! Roles fill a [`snapshot`]; everything after it is pure: [`dump`] has the files that keepalived
-//! writes on a signal, by which exporters live. Nothing in here opens a file or asks the kernel.
+//! writes on a signal, by which exporters live, [`notice`] what scripts, FIFOs and mail say of a
+//! change. Nothing in here opens a file or asks the kernel.
 //! Read [`snapshot`] next.
 
 pub mod dump;
+pub mod notice;
 pub mod snapshot;

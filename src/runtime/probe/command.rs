@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
+use crate::kernel::process::run_as;
 use crate::plan::track::RunAs;
 
 /// What only roles understand; a script may start daemons of its own.
@@ -44,11 +45,15 @@ impl Script {
         }
         if let Some(user) = user {
             // Who already is this user needs no right to become it.
-            if nix::unistd::geteuid().as_raw() != user.uid {
-                command.uid(user.uid);
-            }
-            if nix::unistd::getegid().as_raw() != user.gid {
-                command.gid(user.gid);
+            if !user.groups.is_empty() {
+                run_as(command.as_std_mut(), user.uid, user.gid, &user.groups);
+            } else {
+                if nix::unistd::geteuid().as_raw() != user.uid {
+                    command.uid(user.uid);
+                }
+                if nix::unistd::getegid().as_raw() != user.gid {
+                    command.gid(user.gid);
+                }
             }
         }
         let child = command.spawn()?;

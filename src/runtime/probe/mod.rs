@@ -1,10 +1,12 @@
-//! What is slow or forks, off the VRRP loop: check scripts, checks for processes, notify scripts.
+//! What is slow or forks, off the VRRP loop: check scripts, checks for processes, notify scripts,
+//! readers of FIFOs, mail.
 //!
 //! [`Probe::start`] starts one thread with a tokio runtime of its own. The loop orders by
 //! [`Probe`]'s methods, none of which waits, and hears [`Finding`]s. Read [`tool`] for the checks
-//! that need no process, [`command`] for those that do.
+//! that need no process, [`command`] for those that do, [`mail`] for letters.
 
 pub mod command;
+pub mod mail;
 pub mod tool;
 
 use std::cell::Cell;
@@ -12,14 +14,19 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::task::{AbortHandle, JoinHandle, LocalSet, spawn_local};
 
 use crate::kernel::connector::{Connector, Happening};
 use crate::kernel::proc::{Process, ProcessEnd, process};
 use crate::plan::track::{Check, ProcessTool, RunAs};
 use command::{Ending, Script, signal_group};
+use mail::{Letter, Post};
+
+/// How long somebody who was dismissed may take to end.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The caller's name for one check; a new one for each generation of the config.
 pub type CheckKey = u64;
@@ -48,6 +55,8 @@ enum Order {
     Signal { check: CheckKey, signal: i32 },
     Forget { check: CheckKey },
     Notify { argv: Vec<String>, user: Option<RunAs> },
+    Dismiss { check: CheckKey },
+    Mail(Box<Letter>),
 }
 
 impl Probe {
@@ -81,7 +90,17 @@ impl Probe {
         self.order(Order::Notify { argv, user: user.cloned() });
     }
 
-    /// Returns when everything that was ordered has been started.
+    /// Ends a run that goes on as long as the role does: it may take [`FAREWELL`] to end.
+    pub fn dismiss(&self, check: CheckKey) {
+        self.order(Order::Dismiss { check });
+    }
+
+    /// Sends a mail. What hasn't gone out when the role ends is lost, as with keepalived.
+    pub fn mail(&self, letter: Letter) {
+        self.order(Order::Mail(Box::new(letter)));
+    }
+
+    /// Returns when everything that was ordered has been started, and who was dismissed is gone.
     pub fn finish(mut self) {
         let thread = self.thread.take();
         drop(self);
@@ -101,6 +120,8 @@ struct Worker {
     findings: UnboundedSender<Finding>,
     checks: HashMap<CheckKey, Watched>,
     connector: Subscription,
+    post: Rc<Post>,
+    dismissed: Vec<JoinHandle<()>>,
 }
 
 /// To the kernel's process connector: beside the pidfds, it sees processes that began after the
@@ -176,7 +197,13 @@ impl Drop for Guard {
 
 impl Worker {
     fn new(findings: UnboundedSender<Finding>) -> Self {
-        Worker { findings, checks: HashMap::new(), connector: Subscription::Unneeded }
+        Worker {
+            findings,
+            checks: HashMap::new(),
+            connector: Subscription::Unneeded,
+            post: Rc::new(Post::new()),
+            dismissed: Vec::new(),
+        }
     }
 
     async fn work(mut self, mut orders: UnboundedReceiver<Order>) {
@@ -206,6 +233,11 @@ impl Worker {
                     self.checks.remove(&check);
                 }
                 Order::Notify { argv, user } => notify(&argv, user.as_ref()),
+                Order::Dismiss { check } => self.dismiss(check),
+                Order::Mail(letter) => {
+                    let post = Rc::clone(&self.post);
+                    spawn_local(async move { post.send(*letter).await });
+                }
             }
         }
         // The role ends: a check that hangs must not outlive it.
@@ -216,6 +248,29 @@ impl Worker {
                 running.signal(libc::SIGKILL);
             }
         }
+        for farewell in self.dismissed {
+            let _ = farewell.await;
+        }
+    }
+
+    fn dismiss(&mut self, check: CheckKey) {
+        let Some(running) = self.checks.remove(&check).and_then(|watched| watched.running) else {
+            return;
+        };
+        if running.task.is_finished() {
+            return;
+        }
+        running.signal(libc::SIGTERM);
+        self.dismissed.retain(|farewell| !farewell.is_finished());
+        self.dismissed.push(spawn_local(async move {
+            let begun = tokio::time::Instant::now();
+            while !running.task.is_finished() && begun.elapsed() < FAREWELL {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            if !running.task.is_finished() {
+                running.signal(libc::SIGKILL);
+            }
+        }));
     }
 
     /// The run that goes on now, if any.

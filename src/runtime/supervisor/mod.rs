@@ -8,6 +8,7 @@
 mod back_off;
 pub mod face;
 mod listeners;
+mod outer;
 mod pid_file;
 mod reload;
 pub mod role;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub use face::{Appearance, Face, Kind, RoleKind};
 use listeners::Listeners;
 pub use listeners::probe_listeners;
+use outer::Which;
 use pid_file::PidFile;
 use role::{Role, State};
 use signals::Signal;
@@ -186,12 +188,14 @@ impl Supervisor {
         }
         self.phase = Phase::Starting { launch, until: Instant::now() + START };
         words::starting(&self.face);
+        self.run_outer(Which::Startup, &mut inbox, &events).await;
         for kind in RoleKind::ALL {
             self.start_role(kind, &events);
         }
         self.go_on();
         loop {
             if let Some(code) = self.finished() {
+                self.run_outer(Which::Shutdown, &mut inbox, &events).await;
                 return code;
             }
             if let Some(event) = self.next_event(&mut inbox).await {

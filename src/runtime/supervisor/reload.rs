@@ -79,7 +79,7 @@ impl Supervisor {
     fn hand_out(&mut self, before: &Plan, events: &UnboundedSender<Event>) {
         let Self { plan, listeners, roles: [vrrp, stream], .. } = self;
         match &plan.vrrp {
-            Some(plan) if before.vrrp.as_ref() != Some(plan) => {
+            Some(plan) if before.vrrp.as_ref() != Some(plan) || plan.telling.hears_reloads() => {
                 vrrp.reassign(&Succession { plan, held: Vec::new() }, &[]);
             }
             Some(_) => {}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::role::Role;
 use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::Report;
+use crate::status::notice::News;
 use crate::vrrp::machine::{Action, Event, LogLevel, State};
 
 /// What is no longer held is reported within this time.
@@ -23,6 +24,8 @@ impl Role {
     pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, interface: &str) {
         let by_others = matches!(event, Event::Packet(_));
         let mut actions = Vec::new();
+        let priority = self.routers[at].machine.priority();
+        let started = self.routers[at].machine.state() != State::Initialize;
         self.routers[at].machine.handle(now, event, &mut actions);
         self.agenda.set(at, self.routers[at].machine.deadline());
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
@@ -49,10 +52,10 @@ impl Role {
                 }
                 Action::Transition { to, priority, .. } => {
                     self.routers[at].last_transition = SystemTime::now();
-                    self.notify(at, to, priority);
+                    self.proclaim(at, to, priority);
                 }
                 // Nobody has asked to be told.
-                Action::RivalHeard { .. } => {}
+                Action::RivalHeard { .. } => self.remark(at, News::MasterRxLowerPriority),
                 Action::Log(level, line) => {
                     if by_others && settled {
                         match self.routers[at].valve.pass(now) {
@@ -65,6 +68,11 @@ impl Role {
                 }
                 Action::Count(counter) => self.routers[at].count(counter),
             }
+        }
+        let machine = &self.routers[at].machine;
+        if started && machine.priority() != priority {
+            let active = machine.state() == State::Active;
+            self.remark(at, if active { News::MasterPriority } else { News::BackupPriority });
         }
     }
 
@@ -83,12 +91,6 @@ impl Role {
         for address in addresses {
             let added = self.network.add(interface, address);
             self.complain(now, at, &format!("adding {}", address.address), added);
-        }
-    }
-
-    pub(super) fn notify(&mut self, at: usize, to: State, priority: u8) {
-        for script in self.routers[at].notifications(to, priority) {
-            self.probe.notify(script.argv, script.user.as_ref());
         }
     }
 

@@ -49,6 +49,7 @@ impl Role {
     /// By the new plan: routers of the same name go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
         self.router_id.clone_from(&plan.router_id);
+        self.herald.reload(&plan, &self.probe);
         let names: HashSet<&str> = plan.routers.iter().map(|new| new.name.as_str()).collect();
         for at in 0..self.routers.len() {
             if !names.contains(self.routers[at].name()) {
@@ -73,6 +74,7 @@ impl Role {
         }
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
         self.directory = Directory::of(&self.routers);
+        self.write_states();
         self.report_held();
         self.report(&Report::Ready);
     }
@@ -100,6 +102,7 @@ impl Role {
     pub(super) fn end(mut self) {
         tracing::info!("Stopping");
         let now = Instant::now();
+        self.herald.dismiss(&self.probe);
         for at in 0..self.routers.len() {
             self.tell(now, at, Event::Shutdown);
         }

@@ -9,6 +9,7 @@
 mod agenda;
 mod deeds;
 mod directory;
+mod herald;
 mod life;
 mod network;
 mod role;
@@ -25,7 +26,7 @@ use crate::plan::VrrpPlan;
 use role::Role;
 
 /// keepalived's: what scripts create is for their owner only.
-const UMASK: u32 = 0o177;
+pub(super) const UMASK: u32 = 0o177;
 
 /// Runs the role until the supervisor (or its end, or a signal) says so; addresses are off then.
 pub fn run(control: Control) -> ExitCode {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::agenda::Agenda;
 use super::directory::Directory;
+use super::herald::Herald;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::router::{Router, Valve};
@@ -42,6 +43,7 @@ pub(super) struct Role {
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
     pub(super) probe: Probe,
+    pub(super) herald: Herald,
     pub(super) scribe: Scribe,
     pub(super) findings: UnboundedReceiver<Finding>,
     pub(super) signals: Signals,
@@ -86,6 +88,7 @@ impl Role {
             agenda: Agenda::default(),
             directory: Directory::default(),
             scripts: Scripts::default(),
+            herald: Herald::start(&plan, &probe),
             probe,
             scribe: Scribe::start()?,
             router_id: plan.router_id.clone(),
@@ -124,8 +127,10 @@ impl Role {
                 Occasion::Deadline => {}
                 Occasion::Network(arrival) => self.receive(now, arrival),
                 Occasion::Finding(finding) => {
-                    self.scripts.hear(now, finding, &self.probe);
-                    self.weigh(now);
+                    if !self.herald.hear(&finding) {
+                        self.scripts.hear(now, finding, &self.probe);
+                        self.weigh(now);
+                    }
                 }
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::plan::vrrp::{NotifyScript, VirtualRouter};
-use crate::vrrp::machine::{Counter, Machine, State};
+use crate::plan::vrrp::VirtualRouter;
+use crate::vrrp::machine::{Counter, Machine};
 use crate::vrrp::track::Verdict;
 
 /// Lines about bad packets that are written in a row; after them, one a second.
@@ -42,26 +42,6 @@ impl Router {
 
     pub(super) fn count(&mut self, counter: Counter) {
         *self.counters.entry(counter).or_default() += 1;
-    }
-
-    /// The commands for a change of state, in the order in which they are started.
-    pub(super) fn notifications(&self, to: State, priority: u8) -> Vec<NotifyScript> {
-        let router = self.machine.router();
-        let notify = &router.notify;
-        let (script, word) = match to {
-            State::Active => (&notify.master, "MASTER"),
-            State::Backup => (&notify.backup, "BACKUP"),
-            State::Fault => (&notify.fault, "FAULT"),
-            // keepalived's default: without `notify_deleted` a fault is told, by `notify` only.
-            State::Initialize if self.removed => (&None, "FAULT"),
-            State::Initialize => (&notify.stop, "STOP"),
-        };
-        let any = notify.any.clone().map(|mut any| {
-            let arguments = ["INSTANCE", &router.name, word, &priority.to_string()];
-            any.argv.extend(arguments.map(str::to_owned));
-            any
-        });
-        script.clone().into_iter().chain(any).collect()
     }
 }
 
