@@ -16,4 +16,5 @@ pub mod proc;
 pub mod process;
 pub mod raw;
 pub mod ready;
+pub mod scheduling;
 pub mod tcp;

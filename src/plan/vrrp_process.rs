@@ -26,6 +26,10 @@ pub struct VrrpProcess {
     /// `umask`; `None`: 0177.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub umask: Option<u32>,
+    /// `-V`: virtual addresses stay at the end.
+    pub leave_addresses: bool,
+    /// `-a`: every address that comes or goes is logged.
+    pub watch_addresses: bool,
     pub names: Names,
     pub scheduling: Scheduling,
     pub buffers: Buffers,

@@ -6,7 +6,7 @@ use super::super::Row;
 use super::{BUFFERS, GLOBAL, MAIN, NO_BFD, NO_CHECKERS, NO_IPVS};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
-    Row::of(GLOBAL, "config_save_dir", "PATH", "Keep copies of the configuration").full(set::save),
+    Row::of(GLOBAL, "config_save_dir", "PATH", "Keep copies of the configuration").partial("secrets in the copies are asterisks", set::save),
     Row::of(GLOBAL, "tmp_config_directory", "PATH", "Where the read configuration is kept")
         .bare().set(set::temporary).ignored("what is read is kept in memory, whatever its size, and only until the processes have it"),
     Row::of(GLOBAL, "reload_check_config", "[LOGFILE]", "Check the configuration before a reload").full(set::check),
