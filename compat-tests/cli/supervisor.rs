@@ -266,15 +266,18 @@ fn nginx_workers_always_come_back() {
     ] {
         assert!(wait_for(|| worker().is_some()));
         let old = worker().unwrap();
-        // A process that was not yet told what to do ends by the signal's default.
-        assert!(wait_for(|| super::cell::comm(old) == "nginx"));
+        // A process that was not yet told what to do ends by the signal's default: this one has
+        // to have said something. (The master holds the door open meanwhile.)
         assert!(wait_for(|| connect(8080).is_ok()));
+        cell.expect("error.log", &format!(" {old}#"));
         send(old, signal);
         // As nginx has it: the process, and the thread that says it (which is the main one).
         let said = format!("{master}#{master}: worker process {old} {words}");
         cell.expect("error.log", &said);
         assert!(wait_for(|| worker().is_some_and(|new| new != old)));
     }
+    assert!(wait_for(|| connect(8080).is_ok()));
+    cell.expect("error.log", &format!(" {}#", worker().unwrap()));
     // USR1: logs are opened anew after somebody has moved them.
     std::fs::rename(cell.path("error.log"), cell.path("old.log")).unwrap();
     assert_eq!(run(cell.ours("nginx").args(["-c", &conf, "-s", "reopen"])).code, 0);

@@ -124,6 +124,7 @@ enum Message {
     /// With the thread that said it.
     Line(LogLevel, Pid, String),
     Flush(SyncSender<()>),
+    Reopen,
 }
 
 fn write_all(shared: &Shared, lines: &Receiver<Message>) {
@@ -141,15 +142,24 @@ fn write_all(shared: &Shared, lines: &Receiver<Message>) {
             }
             // Whoever asked has given up waiting.
             Message::Flush(done) => _ = done.try_send(()),
+            Message::Reopen => open_anew(shared),
         }
     }
 }
 
-/// Opens all files anew, after somebody has moved them away. One that can't be opened stays.
+/// Opens all files anew, after somebody has moved them away. One that can't be opened stays. What
+/// was said before still goes to the old ones.
 pub fn reopen() {
     let Some(journal) = JOURNAL.get() else { return };
+    let queued = journal.0.writer.get().is_some_and(|it| it.try_send(Message::Reopen).is_ok());
+    if !queued {
+        open_anew(&journal.0);
+    }
+}
+
+fn open_anew(shared: &Shared) {
     let mut failures = Vec::new();
-    if let Some(opened) = journal.lock().as_mut() {
+    if let Some(opened) = shared.lock().as_mut() {
         for (sink, _) in &mut opened.sinks {
             let Sink::File { path, file } = sink else { continue };
             match append(path) {
@@ -302,7 +312,9 @@ impl<S: Subscriber> Layer<S> for Journal {
                     None
                 }
                 Err(TrySendError::Disconnected(Message::Line(.., text))) => Some(text),
-                Ok(()) | Err(TrySendError::Disconnected(Message::Flush(_))) => None,
+                Ok(()) | Err(TrySendError::Disconnected(Message::Flush(_) | Message::Reopen)) => {
+                    None
+                }
             },
         };
         // The lock is the writing thread's, and may be held for long: nobody else takes it.
