@@ -1,7 +1,7 @@
 //! One simulated node: a virtual router and its scripts, joined as the vrrp role joins them, with
 //! virtual time. `replay` runs one against recordings of the real keepalived, `world` several.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel::plan::Secret;
@@ -61,7 +61,7 @@ impl Node {
         &mut self,
         now: Instant,
         how: machine::Event,
-        (up, primary): (bool, Ipv4Addr),
+        (up, primary): (bool, IpAddr),
         out: &mut Vec<Wish>,
     ) {
         self.handle(now, machine::Event::Interface { up, primary: Some(primary) }, out);

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use evenkeel::plan::conduct::Conduct;
 use evenkeel::plan::track::TrackScript;
 use evenkeel::plan::vrrp::{InitialState, Version, VirtualRouter};
+use evenkeel::plan::wire::Family;
 use evenkeel::vrrp::machine::{Action, Event, LogLevel, Received, State};
 use evenkeel::vrrp::packet::Advert;
 use serde::Deserialize;
@@ -24,7 +25,7 @@ use crate::node::{Behaviour, Node, address, router, track_script, tracked};
 
 /// The recordings were made on a busy machine.
 const TOLERANCE: f64 = 0.34;
-const OWN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1));
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -257,11 +258,12 @@ fn run_until(node: &mut Node, zero: Instant, end: Instant, awake: Instant, seen:
 fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
     for action in actions.drain(..) {
         let (kind, text) = match action {
-            Action::Send { source, pdu, .. } => {
-                let advert = Advert::parse(&pdu).expect("we send what we can read");
+            Action::Send(packet) => {
+                let advert = Advert::parse(&packet.payload, Family::V4);
+                let advert = advert.expect("we send what we can read");
                 let addresses: Vec<_> = advert.addresses.iter().map(ToString::to_string).collect();
                 let addresses = addresses.join(" ");
-                assert_eq!(source, IpAddr::V4(OWN));
+                assert_eq!(packet.source, OWN);
                 ("advert", format!("vrid {} priority {} {addresses}", advert.vrid, advert.priority))
             }
             Action::AddAddresses(these) => ("add", names(&these)),
@@ -367,12 +369,13 @@ fn compare(ours: &[Seen], real: &Real) -> Result<(), String> {
 }
 
 fn advert(router: &VirtualRouter, from: Option<Ipv4Addr>, priority: u8) -> Received {
-    let source = from.unwrap_or(Ipv4Addr::new(10, 9, 0, 2));
+    let source = IpAddr::V4(from.unwrap_or(Ipv4Addr::new(10, 9, 0, 2)));
     let advert = Advert { priority, ..peer_advert(router) };
     Received {
-        source: IpAddr::V4(source),
-        destination: IpAddr::V4(router.group),
+        source,
+        destination: router.group,
         ttl: 255,
+        identification: 1,
         pdu: advert.encode(source, router.group),
     }
 }
@@ -389,10 +392,10 @@ fn peer_advert(router: &VirtualRouter) -> Advert {
     machine.handle(now, Event::Interface { up: true, primary: Some(OWN) }, &mut out);
     machine.handle(now, Event::Start, &mut out);
     let pdu = out.into_iter().find_map(|action| match action {
-        Action::Send { pdu, .. } => Some(pdu),
+        Action::Send(packet) => Some(packet.payload),
         _ => None,
     });
-    Advert::parse(&pdu.unwrap()).unwrap()
+    Advert::parse(&pdu.unwrap(), Family::V4).unwrap()
 }
 
 fn configured(config: &RouterConfig, scripts: &[ScriptConfig]) -> VirtualRouter {

@@ -351,7 +351,7 @@ impl World {
                 host.orphaned = false;
             }
             match action {
-                Action::Send { pdu, .. } => self.send(index, &pdu),
+                Action::Send(packet) => self.send(index, &packet.payload),
                 Action::AddAddresses(these) => {
                     self.hosts[index].held.extend(these.iter().map(|it| it.address));
                 }
@@ -397,8 +397,9 @@ impl World {
             What::Deliver { from, to, pdu } => {
                 let packet = Received {
                     source: IpAddr::V4(self.hosts[from].primary),
-                    destination: IpAddr::V4(self.hosts[to].config.group),
+                    destination: self.hosts[to].config.group,
                     ttl: 255,
+                    identification: 1,
                     pdu,
                 };
                 let host = &mut self.hosts[to];
@@ -430,7 +431,7 @@ impl World {
         let resumes =
             host.killed_at.is_some_and(|at| now - at < RESUMABLE) && !host.held.is_empty();
         let how = if resumes { Event::Resume } else { Event::Start };
-        daemon.start(now, how, (host.link_up, host.primary), &mut out);
+        daemon.start(now, how, (host.link_up, host.primary.into()), &mut out);
         host.orphaned &= daemon.machine.state() == State::Initialize;
         host.daemon = Some(daemon);
         host.killed_at = None;
@@ -456,7 +457,7 @@ impl World {
         host.link_up = up;
         let Some(daemon) = &mut host.daemon else { return };
         let mut out = Vec::new();
-        let event = Event::Interface { up, primary: Some(host.primary) };
+        let event = Event::Interface { up, primary: Some(host.primary.into()) };
         daemon.handle(now, event, &mut out);
         self.carry_out(index, out);
     }

@@ -1,9 +1,9 @@
 //! Kills, reloads, floods, and hands that meddle with the interface.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use evenkeel::kernel::raw::HeaderSender;
+use evenkeel::kernel::raw::{Letter, Sender};
 
 use super::super::bed::daemon::{Daemon, is_clean, kill};
 use super::super::bed::{Bed, stays, wait_until};
@@ -240,9 +240,9 @@ fn a_flood_of_bad_packets_changes_nothing() {
     wait_until("master", PATIENCE, || pair.a().holds(VIP));
     let quiet_log = daemon.log().lines().count();
     pair.b().on(|| {
-        let mut sender = HeaderSender::open("eth0").unwrap();
-        let source = Ipv4Addr::new(192, 168, 80, 123);
-        let group = Ipv4Addr::new(224, 0, 0, 18);
+        let source = IpAddr::from([192, 168, 80, 123]);
+        let group = IpAddr::from([224, 0, 0, 18]);
+        let sender = Sender::open("eth0", 0, group).unwrap();
         // A valid advert's beginning (without its right checksum), then anything.
         let mut noise = 0x2545_f491_4f6c_dd1d_u64;
         for length in (0..20_000).map(|n| n % 60) {
@@ -257,7 +257,14 @@ fn a_flood_of_bad_packets_changes_nothing() {
                 pdu[0] = noise as u8;
             }
             // The queue to the switch may be full; that is enough then.
-            let _ = sender.send(112, source, group, 255, &pdu);
+            let _ = sender.send(Letter {
+                source,
+                destination: group,
+                protocol: 112,
+                ttl: 255,
+                identification: 0,
+                payload: &pdu,
+            });
         }
     });
     stays("still master", Duration::from_secs(3), || pair.a().holds(VIP));

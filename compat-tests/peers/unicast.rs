@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use evenkeel::kernel::raw::HeaderSender;
+use evenkeel::kernel::raw::{Letter, Sender};
 use evenkeel::plan::vrrp::Version;
 use evenkeel::vrrp::packet::{Advert, AuthType, PROTOCOL};
 
@@ -85,12 +85,17 @@ fn claim(pair: &Pair, source: Ipv4Addr, ttl: u8) {
             vrid: 51,
             priority: 254,
             interval: Duration::from_secs(1),
-            addresses: vec![VIP, SECOND_VIP],
+            addresses: vec![VIP.into(), SECOND_VIP.into()],
             auth: AuthType::Pass,
             auth_data,
         };
-        let mut sender = HeaderSender::open("eth0").unwrap();
-        sender.send(PROTOCOL, source, A, ttl, &advert.encode(source, A)).unwrap();
+        let (source, destination) = (source.into(), A.into());
+        let payload = &advert.encode(source, destination);
+        let sender = Sender::open("eth0", 0, destination).unwrap();
+        let (protocol, identification) = (PROTOCOL, 0);
+        sender
+            .send(Letter { source, destination, protocol, ttl, identification, payload })
+            .unwrap();
     });
 }
 

@@ -2,61 +2,25 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use super::link_frame::FrameSender;
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 const ETHERTYPE_ARP: u16 = 0x0806;
 
 /// Sends ARP packets out of any interface.
 #[derive(Debug)]
-pub struct ArpSender {
-    socket: OwnedFd,
-}
+pub struct ArpSender(FrameSender);
 
 impl ArpSender {
     /// Needs CAP_NET_RAW.
     pub fn open() -> io::Result<Self> {
-        // Protocol 0: this socket receives nothing, so nothing piles up in it.
-        // SAFETY: socket(2) takes no pointers; its result is checked before it is owned.
-        let fd = unsafe {
-            libc::socket(
-                libc::AF_PACKET,
-                libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
-                0,
-            )
-        };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fd` is open and nobody else's.
-        Ok(ArpSender { socket: unsafe { OwnedFd::from_raw_fd(fd) } })
+        FrameSender::open().map(ArpSender)
     }
 
     /// Tells everybody on the link that `address` is at `mac`.
     pub fn announce(&self, index: u32, mac: [u8; 6], address: Ipv4Addr) -> io::Result<()> {
-        let frame = gratuitous(mac, address);
-        let target = libc::sockaddr_ll {
-            sll_family: libc::AF_PACKET as u16,
-            sll_protocol: ETHERTYPE_ARP.to_be(),
-            sll_ifindex: index as i32,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 6,
-            sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
-        };
-        // SAFETY: both pointers are to live values of the lengths given, and the kernel only reads
-        // them.
-        let sent = unsafe {
-            libc::sendto(
-                self.socket.as_raw_fd(),
-                frame.as_ptr().cast(),
-                frame.len(),
-                0,
-                (&raw const target).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        self.0.send(index, &gratuitous(mac, address))
     }
 }
 

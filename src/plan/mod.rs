@@ -20,6 +20,7 @@ pub mod telling;
 pub mod track;
 pub mod vrrp;
 pub mod vrrp_process;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 

@@ -13,6 +13,7 @@ use super::secret::Secret;
 use super::telling::{InstanceTelling, Telling};
 use super::track::{ScriptId, TrackScript, TrackedObjects, Tracking};
 use super::vrrp_process::VrrpProcess;
+use super::wire::{Family, GROUP4, Sockets, Wire};
 use super::{is_default, seconds};
 use crate::text::Span;
 
@@ -35,6 +36,8 @@ pub struct VrrpPlan {
     pub telling: Telling,
     #[serde(default, skip_serializing_if = "is_default")]
     pub process: VrrpProcess,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sockets: Sockets,
 }
 
 /// One `vrrp_instance`.
@@ -54,9 +57,10 @@ pub struct VirtualRouter {
     pub advert_interval: Duration,
     pub authentication: Option<Authentication>,
     /// `mcast_src_ip` or `unicast_src_ip`; else the interface's primary address.
-    pub source: Option<Ipv4Addr>,
-    /// 224.0.0.18 unless the config says otherwise. Nobody speaks to it where there is `unicast`.
-    pub group: Ipv4Addr,
+    pub source: Option<IpAddr>,
+    /// 224.0.0.18 or ff02::12 unless the config says otherwise. Nobody speaks to it where there is
+    /// `unicast`. Its family is the router's.
+    pub group: IpAddr,
     /// `unicast_peer`: adverts go to these instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unicast: Option<Unicast>,
@@ -80,6 +84,8 @@ pub struct VirtualRouter {
     pub tracking: Tracking,
     #[serde(default, skip_serializing_if = "is_default")]
     pub telling: InstanceTelling,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub wire: Wire,
     pub span: Span,
 }
 
@@ -96,7 +102,7 @@ impl VirtualRouter {
             advert_interval: Duration::from_secs(1),
             authentication: None,
             source: None,
-            group: Ipv4Addr::new(224, 0, 0, 18),
+            group: GROUP4,
             unicast: None,
             preempt: true,
             preempt_delay: Duration::ZERO,
@@ -109,8 +115,14 @@ impl VirtualRouter {
             belongings: Belongings::default(),
             tracking: Tracking::default(),
             telling: InstanceTelling::default(),
+            wire: Wire::default(),
             span: Span::default(),
         }
+    }
+
+    /// What it speaks over.
+    pub fn family(&self) -> Family {
+        Family::of(self.group)
     }
 }
 
@@ -128,7 +140,7 @@ pub struct Unicast {
 /// One line of `unicast_peer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     pub min_ttl: u8,
     pub max_ttl: u8,
 }
@@ -137,6 +149,15 @@ pub struct Peer {
 pub enum Version {
     V2,
     V3,
+}
+
+impl Version {
+    pub fn number(self) -> u8 {
+        match self {
+            Version::V2 => 2,
+            Version::V3 => 3,
+        }
+    }
 }
 
 /// `state MASTER` or `state BACKUP`.
@@ -152,6 +173,8 @@ pub enum InitialState {
 pub enum Authentication {
     /// `auth_type PASS`: 1..=8 bytes, sent in clear, padded with zeros.
     Pass(Secret),
+    /// `auth_type AH`: the key of an IP authentication header; over IPv4 only.
+    Header(Secret),
 }
 
 /// One line of `virtual_ipaddress`.

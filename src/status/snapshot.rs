@@ -1,7 +1,7 @@
 //! One moment of the vrrp role.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::plan::track::TrackScript;
@@ -28,7 +28,7 @@ pub struct RouterView {
     /// The effective priority, 1..=255.
     pub priority: u8,
     /// What adverts come from; `None` while the interface has no address.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// Which of the config's addresses are on their interface because of this router; as long as
     /// `config.addresses`.
     pub held: Vec<bool>,

@@ -83,7 +83,8 @@ pub struct Globals {
     pub script_users: Vec<User>,
     pub dynamic_interfaces: Option<Span>,
     pub version: Option<At<u8>>,
-    pub group: Option<At<Ipv4Addr>>,
+    /// `vrrp_mcast_group4`
+    pub group: Option<At<IpAddr>>,
     /// `vrrp_check_unicast_src`
     pub check_unicast_src: bool,
     pub garp: Garp,
@@ -164,8 +165,8 @@ pub struct Instance {
     pub version: Option<At<u8>>,
     pub auth_type: Option<At<AuthType>>,
     pub auth_pass: Option<At<Secret>>,
-    pub source: Option<At<Ipv4Addr>>,
-    pub group: Option<At<Ipv4Addr>>,
+    pub source: Option<At<IpAddr>>,
+    pub group: Option<At<IpAddr>>,
     pub unicast: Unicast,
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<At<Duration>>,
@@ -215,7 +216,7 @@ pub struct Unicast {
 /// One line of `unicast_peer`.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     pub min_ttl: Option<u8>,
     pub max_ttl: Option<u8>,
 }

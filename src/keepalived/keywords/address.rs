@@ -17,6 +17,7 @@ pub(super) fn virtual_ipaddress(
     for line in node.body.iter().flatten() {
         let mut reader = Reader { line, at: 0, diagnostics };
         if let Some(address) = reader.address() {
+            instance.claims(address.address);
             instance.addresses.push(address);
         }
         if let Some(word) = line.args.iter().find(|word| word.is("use_vmac")) {

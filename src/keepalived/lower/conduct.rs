@@ -103,7 +103,8 @@ impl Lowering<'_> {
     /// it doesn't start with.
     pub(super) fn without_addresses(&mut self, instance: &Instance) {
         let (name, place) = (&instance.name.value, instance.name.span);
-        if self.is_strict(instance) {
+        // Measured: version 3 wants one, strict or not.
+        if self.is_strict(instance) || self.is_v3(instance) {
             self.fatal(format!("({name}) No VIP specified; at least one is required"), place);
         } else {
             self.complain(format!("({name}) No VIP specified; at least one is sensible"), place);

@@ -1,21 +1,14 @@
 //! One `vrrp_instance`: defaults, and what contradicts what.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::config::{self, AuthType, Instance, Refusal};
+use super::super::config::{Instance, Refusal};
 use super::Lowering;
 use super::conduct::{OWNER, priority};
-use crate::plan::vrrp::{
-    Authentication, Peer, SpanKey, TrackedScript, Unicast, Version, VirtualAddress, VirtualRouter,
-};
+use crate::plan::vrrp::{SpanKey, TrackedScript, Version, VirtualAddress, VirtualRouter};
+use crate::plan::wire::Family;
 use crate::text::{Diagnostic, Span};
-
-/// IANA's group for VRRP (RFC 3768 section 5.2.2).
-pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-
-/// Of unicast adverts, too.
-const TTL: u8 = 255;
 
 /// 12 bits of hundredths of a second (RFC 5798 section 5.2.7).
 const LONGEST_V3: Duration = Duration::from_millis(40_950);
@@ -67,6 +60,7 @@ impl Lowering<'_> {
         let advert_interval = self.advert_interval(instance);
         let (preempt, preempt_delay) = self.preemption(instance);
         let initial = self.initial(instance);
+        let initial = self.initial_with(instance, initial, authentication.as_ref());
         let conduct = self.conduct(instance);
         let garp = self.garp(instance);
         let scripts = self.tracked(instance);
@@ -76,15 +70,15 @@ impl Lowering<'_> {
         if self.refused(instance, group) {
             return None;
         }
-        let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
-        Some(VirtualRouter {
+        let wire = self.wire(instance, advert_interval);
+        let router = VirtualRouter {
             version: if self.is_v3(instance) { Version::V3 } else { Version::V2 },
             initial,
             priority: priority(instance),
             advert_interval,
             authentication,
             source: instance.source.as_ref().map(|at| at.value),
-            group: group.map_or(GROUP, |at| at.value),
+            group: self.group(instance),
             unicast,
             preempt,
             preempt_delay,
@@ -94,14 +88,12 @@ impl Lowering<'_> {
             scripts,
             notify,
             telling,
+            wire,
             span: place,
             ..VirtualRouter::new(name, vrid, &interface.value)
-        })
-    }
-
-    fn is_v3(&self, instance: &Instance) -> bool {
-        let version = instance.version.as_ref().or(self.config.globals.version.as_ref());
-        version.is_some_and(|version| version.value == 3)
+        };
+        self.expect_link_local(&router);
+        Some(router)
     }
 
     pub(super) fn complain(&mut self, message: String, span: Span) {
@@ -119,18 +111,6 @@ impl Lowering<'_> {
         let mut add = |keyword: &str, why, span| {
             refused.push(Refusal { keyword: keyword.to_owned(), why, span });
         };
-        let v2 = !self.is_v3(instance);
-        let header = instance.auth_type.as_ref().filter(|at| at.value == AuthType::Ah);
-        if let Some(kind) = header.filter(|_| v2) {
-            add("auth_type AH", "only PASS is", kind.span);
-        }
-        if let Some(address) = instance.addresses.first().filter(|a| a.address.is_ipv6()) {
-            add("an IPv6 virtual address", "only IPv4 is spoken", address.span);
-        }
-        let fault = instance.unicast.fault_without_peer;
-        if let Some(span) = fault.filter(|_| instance.unicast.peers.is_empty()) {
-            add("unicast_fault_no_peer", "there is no peer", span);
-        }
         if let Some(span) = group {
             add("vrrp_sync_group", "instances can't yet change state together", span);
         }
@@ -145,50 +125,13 @@ impl Lowering<'_> {
         !refused.is_empty()
     }
 
-    fn unicast(&mut self, instance: &Instance) -> Option<Unicast> {
-        let (name, config) = (&instance.name.value, &instance.unicast);
-        if config.peers.is_empty() {
-            if let Some(ttl) = &config.ttl {
-                let message =
-                    format!("({name}): Cannot use unicast_ttl without unicast peers - resetting");
-                self.complain(message, ttl.span);
-            }
-            if let Some(span) = config.meant.filter(|_| config.fault_without_peer.is_none()) {
-                let message = format!(
-                    "({name}) A unicast keyword has been specified without any unicast peers. \
-                     Defaulting to multicast. This usage is deprecated - please update your \
-                     configuration."
-                );
-                self.complain(message, span);
-            }
-            return None;
-        }
-        if let Some(group) = &instance.group {
-            let message =
-                format!("({name}) multicast destination specified with unicast - ignoring");
-            self.complain(message, group.span);
-        }
-        let lower = |peer: &config::Peer| Peer {
-            address: peer.address,
-            min_ttl: peer.min_ttl.unwrap_or(0),
-            max_ttl: peer.max_ttl.unwrap_or(u8::MAX),
-        };
-        let limited = config.peers.iter().any(|it| it.min_ttl.or(it.max_ttl).is_some());
-        Some(Unicast {
-            peers: config.peers.iter().map(lower).collect(),
-            ttl: config.ttl.as_ref().map_or(TTL, |at| at.value),
-            // Measured: a limit of one peer keeps out whoever isn't a peer.
-            check_source: config.check_source || self.config.globals.check_unicast_src || limited,
-        })
-    }
-
     fn addresses(&mut self, instance: &Instance) -> Vec<VirtualAddress> {
         let name = &instance.name.value;
-        let family = instance.addresses.first().map(|address| address.address.is_ipv4());
+        let family = self.family(instance);
         let mut addresses = Vec::new();
         for address in &instance.addresses {
             let text = address.address;
-            if family != Some(text.is_ipv4()) {
+            if family != Family::of(text) {
                 let message = format!(
                     "({name}): address family must match VRRP instance [{text}] - ignoring"
                 );
@@ -219,25 +162,6 @@ impl Lowering<'_> {
             addresses.truncate(MOST_ADDRESSES);
         }
         addresses
-    }
-
-    fn authentication(&mut self, instance: &Instance) -> Option<Authentication> {
-        let kind = instance.auth_type.as_ref()?;
-        if self.is_v3(instance) {
-            let name = &instance.name.value;
-            let message =
-                format!("({name}) VRRP version 3 does not support authentication. Ignoring.");
-            self.complain(message, kind.span);
-            return None;
-        }
-        let Some(password) = &instance.auth_pass else {
-            let name = &instance.name.value;
-            let message =
-                format!("({name}) Authentication specified but no password given. Ignoring");
-            self.complain(message, kind.span);
-            return None;
-        };
-        Some(Authentication::Pass(password.value.clone()))
     }
 
     /// VRRP version 2 counts whole seconds, version 3 hundredths in 12 bits.

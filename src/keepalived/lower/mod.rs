@@ -9,9 +9,9 @@
 mod checker;
 mod conduct;
 mod instance;
-mod process;
 mod script;
 mod telling;
+mod wire;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -22,6 +22,7 @@ use super::config::KeepalivedConfig;
 use crate::host::Host;
 use crate::plan::track::{ScriptId, TrackScript};
 use crate::plan::vrrp::{VirtualRouter, VrrpPlan};
+use crate::plan::wire::Family;
 use crate::text::{Diagnostic, Diagnostics, Severity, Span};
 
 /// The plan that `config` means on `host`; `None` where keepalived wouldn't start.
@@ -51,6 +52,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let telling = lowering.telling();
     lowering.missing_interfaces();
     lowering.duplicates();
+    let sockets = lowering.sockets();
     let Lowering { scripts, checks, mut diagnostics, .. } = lowering;
     scripts.finish(&mut diagnostics);
     let fatal = config.fatal || diagnostics.worst() == Some(Severity::Fatal);
@@ -58,8 +60,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
         let (scripts, routers) = used(checks, routers);
         let conduct = conduct::common(&config.globals.conduct);
-        let process = process::process(&config.globals.process);
-        VrrpPlan { router_id, scripts, routers, conduct, telling, process, ..VrrpPlan::default() }
+        VrrpPlan { router_id, scripts, routers, conduct, telling, sockets, ..VrrpPlan::default() }
     });
     (plan, diagnostics)
 }
@@ -147,9 +148,8 @@ impl Lowering<'_> {
             let (Some(interface), Some(vrid)) = (&instance.interface, &instance.vrid) else {
                 continue;
             };
-            let group = instance.group.as_ref().or(self.config.globals.group.as_ref());
-            let group = group.map_or(instance::GROUP, |at| at.value);
-            let v4 = instance.addresses.first().is_none_or(|a| a.address.is_ipv4());
+            let group = self.group(instance);
+            let v4 = self.family(instance) == Family::V4;
             // Nobody else hears what comes to one address of this host, or to one group.
             let unicast = !instance.unicast.peers.is_empty();
             let source = instance.source.as_ref().map(|at| at.value);

@@ -89,7 +89,15 @@ fn address_message(index: u32, address: IpAddr, prefix: u8) -> AddressMessage {
     message
 }
 
+/// `None`: also an address that duplicate address detection still looks at (RFC 4862, 5.4): nothing
+/// can be sent from it yet. The kernel tells when it is through.
 pub(super) fn address(message: &AddressMessage) -> Option<Address> {
+    let flags = message.header.flags;
+    if flags.contains(AddressHeaderFlags::Tentative)
+        && !flags.contains(AddressHeaderFlags::Optimistic)
+    {
+        return None;
+    }
     let mut local = None;
     let mut remote = None;
     let mut label = None;

@@ -19,6 +19,8 @@ pub struct Link {
     pub up: bool,
     /// Addresses are resolved by ARP here (no IFF_NOARP, no IFF_LOOPBACK).
     pub arp: bool,
+    /// In bytes.
+    pub mtu: u32,
 }
 
 impl Netlink {
@@ -43,10 +45,12 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         mac: None,
         up: flags.contains(LinkFlags::Up | LinkFlags::Running),
         arp: !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
+        mtu: 0,
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Address(mac) => link.mac = mac.as_slice().try_into().ok(),
             _ => {}
         }

@@ -294,8 +294,7 @@ impl Worker {
     }
 
     fn run_command(&mut self, check: CheckKey, argv: &[String], user: Option<&RunAs>) {
-        // Nobody would wait for its result should this process be killed.
-        let mut script = match Script::start_bound(argv, user) {
+        let mut script = match Script::start(argv, user) {
             Ok(script) => script,
             Err(error) => {
                 self.tell(Finding::NotStarted { check, message: error.to_string() });

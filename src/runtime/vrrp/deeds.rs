@@ -26,17 +26,20 @@ impl Role {
         let mut actions = Vec::new();
         let priority = self.routers[at].machine.priority();
         let started = self.routers[at].machine.state() != State::Initialize;
-        self.routers[at].machine.handle(now, event, &mut actions);
+        let machine = &mut self.routers[at].machine;
+        if machine.router().wire.hmac.is_some() {
+            machine.tell_wall_clock(now, SystemTime::now());
+        }
+        machine.handle(now, event, &mut actions);
         self.agenda.set(at, self.routers[at].machine.deadline());
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
         for action in actions {
             match action {
-                Action::Send { source, destination, ttl, pdu } => {
-                    let sent = self.network.send(interface, source, destination, ttl, &pdu);
+                Action::Send(packet) => {
+                    let sent = self.network.send(interface, &packet);
                     self.complain(now, at, "sending an advert", sent);
                 }
                 Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
-                Action::RemoveAddresses(_) if self.addresses_stay => {}
                 Action::RemoveAddresses(addresses) => {
                     for address in &addresses {
                         let removed = self.network.remove(interface, address).map(drop);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::directory::Directory;
 use super::network::Network;
-use super::role::Role;
+use super::role::{Punctuality, Role};
 use super::router::Router;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::VirtualRouter;
@@ -49,9 +49,8 @@ impl Role {
     /// By the new plan: routers of the same name go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
         self.router_id.clone_from(&plan.router_id);
+        self.network.adopt(&plan.sockets);
         self.herald.reload(&plan, &self.probe);
-        self.network.size_buffers(&plan.process.buffers);
-        self.bearing.adopt(&plan.process.scheduling);
         let names: HashSet<&str> = plan.routers.iter().map(|new| new.name.as_str()).collect();
         for at in 0..self.routers.len() {
             if !names.contains(self.routers[at].name()) {
@@ -105,11 +104,6 @@ impl Role {
         tracing::info!("Stopping");
         let now = Instant::now();
         self.herald.dismiss(&self.probe);
-        if self.leave_addresses {
-            // Nobody holds them any more: not to be taken off by us, nor by the supervisor.
-            self.network.holdings.forget();
-            self.addresses_stay = true;
-        }
         for at in 0..self.routers.len() {
             self.tell(now, at, Event::Shutdown);
         }
@@ -120,7 +114,8 @@ impl Role {
         }
         self.report_held();
         self.probe.finish();
-        self.bearing.sum_up();
+        let Punctuality { timers, late, worst } = self.punctuality;
+        tracing::debug!("{timers} timers, {late} late, worst {:.3} s", worst.as_secs_f64());
         tracing::info!("Stopped");
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::agenda::Agenda;
-use super::bearing::{Bearing, LATE};
 use super::directory::Directory;
 use super::herald::Herald;
 use super::life::inherits;
@@ -23,12 +21,14 @@ use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::plan::wire::Family;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Event, Received};
+use crate::vrrp::packet::vrid_of;
 
-/// keepalived looks at nothing shorter (the header without addresses and authentication).
-const SHORTEST: usize = 8;
+/// A timer later than this lets waiting packets be heard first.
+const LATE: Duration = Duration::from_millis(20);
 /// So many timers fire in a row; then it is others' turn.
 const AT_ONCE: usize = 64;
 
@@ -50,13 +50,17 @@ pub(super) struct Role {
     pub(super) listen_until: Option<Instant>,
     /// When to try again to tell the supervisor what is held.
     pub(super) report_at: Option<Instant>,
-    pub(super) bearing: Bearing,
-    /// At the end; asked for on the command line.
-    pub(super) leave_addresses: bool,
-    /// It is the end, and they are left.
-    pub(super) addresses_stay: bool,
+    pub(super) punctuality: Punctuality,
     /// For lines that belong to no router.
     pub(super) valve: Valve,
+}
+
+/// How late timers were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Punctuality {
+    pub(super) timers: u64,
+    pub(super) late: u64,
+    pub(super) worst: Duration,
 }
 
 /// What may happen next.
@@ -91,18 +95,10 @@ impl Role {
             signals: Signals::catch()?,
             listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
-            bearing: Bearing::new(now),
-            leave_addresses: false,
-            addresses_stay: false,
+            punctuality: Punctuality::default(),
             valve: Valve::new(now),
         };
-        role.network.size_buffers(&plan.process.buffers);
-        role.leave_addresses = plan.process.leave_addresses;
-        if plan.process.watch_addresses {
-            role.network.watch();
-        }
-        // The other threads are there already, and stay as they are.
-        role.bearing.adopt(&plan.process.scheduling);
+        role.network.adopt(&plan.sockets);
         role.network.serve(plan.routers.iter());
         role.scripts.replace(now, &plan, &role.probe);
         role.network.holdings.claim(held.iter().copied());
@@ -138,7 +134,6 @@ impl Role {
                 }
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
-                Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
                 Occasion::Signal(number) => self.dump(number),
                 Occasion::Instruction(Ok(Some(instruction))) => match *instruction {
                     Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
@@ -195,6 +190,12 @@ impl Role {
         if let Some(worst) = self.agenda.next()
             && worst + LATE <= now
         {
+            self.punctuality.late += 1;
+            let late = now - worst;
+            if late > self.punctuality.worst {
+                self.punctuality.worst = late;
+                tracing::debug!("a timer fired {:.3} s late", late.as_secs_f64());
+            }
             // What was said while this process slept decides whether a timer still has a point.
             for _ in 0..4096 {
                 let Some((ear, packet)) = self.network.waiting_packet() else { break };
@@ -203,10 +204,7 @@ impl Role {
         }
         for _ in 0..AT_ONCE {
             let Some(at) = self.agenda.due(now) else { break };
-            let machine = &self.routers[at].machine;
-            if let Some(due) = machine.deadline() {
-                self.bearing.note(now, now - due, machine.router().advert_interval);
-            }
+            self.punctuality.timers += 1;
             self.tell(now, at, Event::Timeout);
         }
         if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {
@@ -222,8 +220,8 @@ impl Role {
     fn receive(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Packet(ear, Ok(packet)) => self.hear(now, &ear, packet),
-            Arrival::Packet((interface, _), Err(error)) => {
-                tracing::debug!("receiving on {interface}: {error}");
+            Arrival::Packet(ear, Err(error)) => {
+                tracing::debug!("receiving on {}: {error}", ear.interface);
             }
             Arrival::Changes(Ok(changes)) => self.follow(now, changes),
             Arrival::Changes(Err(error)) => {
@@ -234,25 +232,26 @@ impl Role {
     }
 
     fn hear(&mut self, now: Instant, ear: &Ear, packet: Packet) {
-        let (interface, address) = ear;
+        let Ear { interface, address, protocol } = ear;
         // A socket that joined a group gets what is for the host as well. Routers with unicast peers
         // have sockets of their own for that; to the others it means nothing, as to keepalived's.
         if packet.destination != *address {
             return;
         }
-        if packet.payload.len() < SHORTEST {
-            let length = packet.payload.len() + 20;
-            if self.valve.pass(now).is_some() {
-                tracing::info!("IPv4 VRRP packet too short - {length} bytes");
+        let vrid = match vrid_of(*protocol, &packet.payload, Family::of(*address)) {
+            Ok(vrid) => vrid,
+            Err(line) => {
+                if self.valve.pass(now).is_some() {
+                    tracing::info!("{line}");
+                }
+                return;
             }
-            return;
-        }
-        let vrid = packet.payload[1];
+        };
         let hears =
             |at: &usize| self.network.ear(self.routers[*at].machine.router()).as_ref() == Some(ear);
         let at = self.directory.candidates(interface, vrid).iter().copied().find(hears);
         let Some(at) = at else {
-            if self.valve.pass(now).is_some() {
+            if self.network.sockets.log_unknown_vrids && self.valve.pass(now).is_some() {
                 tracing::info!(
                     "Unknown VRID({vrid}) received on interface({interface}). ignoring..."
                 );
@@ -263,9 +262,10 @@ impl Role {
             now,
             at,
             Event::Packet(Received {
-                source: IpAddr::V4(packet.source),
-                destination: IpAddr::V4(packet.destination),
+                source: packet.source,
+                destination: packet.destination,
                 ttl: packet.ttl,
+                identification: packet.identification,
                 pdu: packet.payload,
             }),
         );

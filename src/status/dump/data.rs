@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::words;
 use crate::plan::track::TrackScript;
 use crate::plan::vrrp::{Authentication, NotifyScript, Peer, TrackedScript, Unicast, Version};
+use crate::plan::wire::{Checksum, Family, Wire};
 use crate::status::snapshot::{RouterView, ScriptView, Snapshot};
 use crate::vrrp::machine::State;
 use crate::vrrp::track::ScriptStatus;
@@ -84,6 +85,9 @@ fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) 
     let flags = if none { " none" } else { "" };
     writeln!(out, " VRRP Instance = {}", config.name)?;
     writeln!(out, "   VRRP Version = {version}")?;
+    if config.family() == Family::V6 {
+        writeln!(out, "   Using Native IPv6")?;
+    }
     writeln!(out, "   State = {}", words::state(it).word())?;
     writeln!(out, "   Flags:{flags}")?;
     if config.unicast.is_some() {
@@ -149,25 +153,39 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
             writeln!(out, "   Authentication type = SIMPLE_PASSWORD")?;
             writeln!(out, "   Password = {secret:?}")?;
         }
+        Some(Authentication::Header(_)) => {
+            writeln!(out, "   Authentication type = IPSEC_AH")?;
+        }
+    }
+    if let Some(bytes) = config.wire.receive_buffer {
+        writeln!(out, "   Kernel rx buffer size = {bytes}")?;
     }
     writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
     for address in words::addresses(it) {
         writeln!(out, "     {address}")?;
     }
     if let Some(unicast) = &config.unicast {
-        write_unicast(out, unicast)?;
+        write_unicast(out, unicast, &config.wire, config.family())?;
     }
     Ok(())
 }
 
-fn write_unicast(out: &mut String, it: &Unicast) -> Result {
-    writeln!(out, "   Unicast TTL = {}", it.ttl)?;
+fn write_unicast(out: &mut String, it: &Unicast, wire: &Wire, family: Family) -> Result {
+    // The kernel's own isn't shown.
+    if (it.ttl, family) != (64, Family::V6) {
+        writeln!(out, "   Unicast TTL = {}", it.ttl)?;
+    }
     writeln!(out, "   Check unicast src : {}", if it.check_source { "yes" } else { "no" })?;
     writeln!(out, "   Unicast Peer :")?;
     for Peer { address, min_ttl, max_ttl } in &it.peers {
         writeln!(out, "     {address} min_ttl {min_ttl} max_ttl {max_ttl}")?;
     }
-    writeln!(out, "   Unicast checksum compatibility = no")
+    let compatibility = match wire.checksum {
+        Checksum::Usual | Checksum::WithoutPseudoHeader => "no",
+        Checksum::AlwaysNew => "never",
+        Checksum::Old => "config",
+    };
+    writeln!(out, "   Unicast checksum compatibility = {compatibility}")
 }
 
 fn interval(version: Version, interval: Duration) -> String {

@@ -107,6 +107,10 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
             out.put("auth_type", 1);
             out.text("auth_data", &format!("{secret:?}"));
         }
+        Some(Authentication::Header(secret)) => {
+            out.put("auth_type", 2);
+            out.text("auth_data", &format!("{secret:?}"));
+        }
     }
     out.close()
 }

@@ -1,46 +1,45 @@
 //! The adverts that this node sends.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Action, Actions, Counter, Machine, SHORTEST_INTERVAL};
 use crate::plan::vrrp::Version;
-use crate::vrrp::packet::{Advert, TTL, auth_data, auth_type, ipv4};
+use crate::plan::wire::Family;
+use crate::vrrp::packet::{Advert, TTL, auth_data, auth_type};
 
 impl Machine {
     /// Sends an advert and sets the time of the next one, without drift while in time.
     pub(super) fn send_advert(&mut self, now: Instant, out: &mut Actions) {
-        self.send(self.priority(), out);
+        self.send(now, self.priority(), out);
         let interval = self.router.advert_interval.max(SHORTEST_INTERVAL);
         let next = self.advert_at.filter(|due| *due <= now).map(|due| due + interval);
         self.advert_at = Some(next.filter(|next| *next > now).unwrap_or(now + interval));
     }
 
-    pub(super) fn send(&self, priority: u8, out: &mut Actions) {
+    pub(super) fn send(&mut self, now: Instant, priority: u8, out: &mut Actions) {
         let Some(source) = self.source() else { return };
-        let version2 = self.router.version == Version::V2;
-        let authentication = self.router.authentication.as_ref().filter(|_| version2);
+        let router = &self.router;
+        let version2 = router.version == Version::V2;
+        let authentication = router.authentication.as_ref().filter(|_| version2);
+        let family = router.family();
+        let addresses = router.addresses.iter().map(|it| it.address);
         let advert = Advert {
-            version: self.router.version,
-            vrid: self.router.vrid,
+            version: router.version,
+            vrid: router.vrid,
             priority,
-            interval: self.router.advert_interval,
-            addresses: self.router.addresses.iter().filter_map(|it| ipv4(it.address)).collect(),
+            interval: router.advert_interval,
+            addresses: addresses.filter(|it| Family::of(*it) == family).collect(),
             auth: auth_type(authentication),
             auth_data: auth_data(authentication),
         };
-        let mut send = |destination, ttl| {
-            out.push(Action::Send {
-                source: IpAddr::V4(source),
-                destination: IpAddr::V4(destination),
-                ttl,
-                pdu: advert.encode(source, destination),
-            });
-        };
-        match &self.router.unicast {
-            None => send(self.router.group, TTL),
-            Some(unicast) => unicast.peers.iter().for_each(|it| send(it.address, unicast.ttl)),
-        }
+        let peers = router
+            .unicast
+            .iter()
+            .flat_map(|unicast| unicast.peers.iter().map(|peer| (peer.address, unicast.ttl)));
+        let group = router.unicast.is_none().then_some((router.group, TTL));
+        let destinations = peers.chain(group);
+        let packets = self.ledger.write(now, router, &advert, source, destinations);
+        out.extend(packets.into_iter().map(Action::Send));
         out.push(Action::Count(Counter::AdvertSent));
     }
 
@@ -51,8 +50,8 @@ impl Machine {
     }
 
     /// Priority 0: the others needn't wait (RFC 3768, 6.4.3).
-    pub(super) fn say_goodbye(&self, out: &mut Actions) {
-        self.send(0, out);
+    pub(super) fn say_goodbye(&mut self, now: Instant, out: &mut Actions) {
+        self.send(now, 0, out);
         out.push(Action::Count(Counter::PriorityZeroSent));
         self.debug(out, "sent 0 priority");
     }

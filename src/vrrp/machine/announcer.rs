@@ -1,6 +1,7 @@
 //! Gratuitous ARPs of an active router: bursts after promotion and contest, and refreshes.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Action, Actions, LogLevel};
@@ -116,7 +117,7 @@ impl Announcer {
             let interface = address.interface.as_ref().unwrap_or(&router.interface);
             out.push(Action::Log(
                 LogLevel::Debug,
-                format!("({name}) Sending/queueing gratuitous ARPs on {interface} for {ip}"),
+                format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
             ));
         }
         for address in addresses {
@@ -136,10 +137,20 @@ impl Announcer {
             let interface = address.interface.as_ref().unwrap_or(&router.interface);
             out.push(Action::Log(
                 LogLevel::Debug,
-                format!("Sending gratuitous ARP on {interface} for {}", address.address),
+                format!("Sending {} on {interface} for {}", one(address.address), address.address),
             ));
             out.push(Action::Announce(address));
             self.next_packet_at = Some(now + interval).filter(|_| !interval.is_zero());
         }
     }
+}
+
+/// What one packet is called in the log.
+fn one(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "gratuitous ARP" } else { "unsolicited Neighbour Advert" }
+}
+
+/// What a burst is called, without its plural's ending.
+fn many(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "gratuitous ARP" } else { "Unsolicited Neighbour Advert" }
 }

@@ -89,11 +89,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn shut_down(&mut self, out: &mut Actions) {
+    pub(super) fn shut_down(&mut self, now: Instant, out: &mut Actions) {
         if !self.started {
             return;
         }
-        self.release(out);
+        self.release(now, out);
         self.give_up_resuming(out);
         self.started = false;
         self.transition(State::Initialize, out);
@@ -102,7 +102,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
 
     use super::*;
     use crate::plan::vrrp::VirtualRouter;
@@ -112,7 +112,7 @@ mod tests {
     fn resumed(standing: Standing) -> (Machine, Instant, Actions) {
         let mut machine = Machine::new(VirtualRouter::new("VI_1", 51, "eth0"));
         let (now, mut out) = (Instant::now(), Vec::new());
-        let primary = Some(Ipv4Addr::new(192, 0, 2, 1));
+        let primary = Some(IpAddr::from([192, 0, 2, 1]));
         machine.handle(now, Event::Interface { up: true, primary }, &mut out);
         machine.handle(now, Event::Tracking(Verdict { priority: 100, standing }), &mut out);
         machine.handle(now, Event::Resume, &mut out);

@@ -1,11 +1,12 @@
 //! What the machine and its shell (`runtime::vrrp`) say to each other.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::vrrp::packet::Outgoing;
 use crate::vrrp::track::Verdict;
 
 /// RFC 9568's names; text for users says MASTER and BACKUP.
@@ -48,9 +49,10 @@ pub enum Event {
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
     /// could read from a malformed one). The machine validates it.
     Packet(Received),
-    /// The interface: up or down, and its primary IPv4 address. For a router with unicast peers
+    /// The interface: up or down, and its primary address of the router's family (over IPv6 a
+    /// link-local one). For a router with unicast peers
     /// and a source address of its own: that one, if this host has it.
-    Interface { up: bool, primary: Option<Ipv4Addr> },
+    Interface { up: bool, primary: Option<IpAddr> },
     /// What tracking makes of this router now (see [`weigh`](crate::vrrp::track::weigh)).
     Tracking(Verdict),
     /// A virtual address vanished from its interface though this node is active.
@@ -67,16 +69,20 @@ pub enum Event {
 pub struct Received {
     pub source: IpAddr,
     pub destination: IpAddr,
+    /// Or hop limit.
     pub ttl: u8,
-    /// VRRP PDU, without the IP header.
+    /// IPv4's; `auth_type AH` covers it.
+    pub identification: u16,
+    /// What stands behind the IP header: VRRP's PDU, with an authentication header in front where
+    /// the config says so.
     pub pdu: Vec<u8>,
 }
 
 /// What the shell has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send these VRRP bytes from `source` to the group or a peer.
-    Send { source: IpAddr, destination: IpAddr, ttl: u8, pdu: Vec<u8> },
+    /// Send an advert to the group or a peer.
+    Send(Outgoing),
     /// Put the addresses on their interfaces (already there: fine).
     AddAddresses(Vec<VirtualAddress>),
     /// Take them off (already gone: fine).
@@ -125,6 +131,13 @@ pub enum Counter {
     InvalidAuthType,
     AuthTypeMismatch,
     AuthFailure,
+    /// `auth_hmac`: no trailer, and five ways in which one can be wrong.
+    AuthExtMissing,
+    AuthExtMalformed,
+    AuthExtUnknownKey,
+    AuthExtInvalidHmac,
+    AuthExtStale,
+    AuthExtReplay,
     PriorityZeroReceived,
     PriorityZeroSent,
 }

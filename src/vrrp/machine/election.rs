@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Action, Actions, CountdownSpan, Counter, LogLevel, Machine, OWNER, Received, State};
-use crate::plan::vrrp::Version;
+use crate::plan::vrrp::{Authentication, Version};
 use crate::vrrp::packet::{Advert, Expected, Reject, examine, speaker};
 
 impl Machine {
@@ -17,9 +17,11 @@ impl Machine {
         if self.priority() == OWNER && self.router.conduct.owner_ignores_adverts {
             return;
         }
-        let expected = Expected { router: &self.router, source: self.source() };
-        match examine(packet, expected) {
-            Ok(advert) => {
+        let expected =
+            Expected { router: &self.router, source: self.source(), ledger: &self.ledger };
+        match examine(now, packet, expected) {
+            Ok(heard) => {
+                let advert = &heard.advert;
                 out.push(Action::Count(Counter::AdvertReceived));
                 if advert.priority == 0 {
                     out.push(Action::Count(Counter::PriorityZeroReceived));
@@ -28,9 +30,13 @@ impl Machine {
                 if let Err(reject) = speaker(packet, &self.router) {
                     return self.refuse(&reject, out);
                 }
+                if heard.old_checksum {
+                    self.info(out, "Setting unicast VRRPv3 checksum to old version");
+                }
+                self.ledger.accept(&heard, packet.source);
                 match self.state {
-                    State::Active => self.hear_as_active(now, packet.source, &advert, out),
-                    _ => self.hear_as_backup(now, packet.source, &advert, out),
+                    State::Active => self.hear_as_active(now, packet.source, advert, out),
+                    _ => self.hear_as_backup(now, packet.source, advert, out),
                 }
             }
             Err(reject) => self.refuse(&reject, out),
@@ -45,7 +51,7 @@ impl Machine {
         let message = reject.message(&self.router);
         match reject {
             // keepalived doesn't know yet whose packet it is.
-            Reject::NoHeader { .. } | Reject::Vrid(_) => {
+            Reject::NoHeader { .. } | Reject::Vrid(_) | Reject::SecurityIndex { .. } => {
                 out.push(Action::Log(LogLevel::Info, message));
             }
             _ => self.info(out, &message),
@@ -122,8 +128,7 @@ impl Machine {
             self.conceded = true;
         }
         let (theirs, ours) = (advert.priority, self.priority());
-        let same_but_higher =
-            theirs == ours && self.source().is_some_and(|own| source > IpAddr::V4(own));
+        let same_but_higher = theirs == ours && self.source().is_some_and(|own| source > own);
         if (theirs > ours || same_but_higher) && self.router.conduct.higher_priority_send_advert {
             // What the switches heard last may have been ours: now the other one announces again.
             self.send_advert(now, out);
@@ -152,6 +157,9 @@ impl Machine {
                 self.info(out, &line);
             } else {
                 self.info(out, &format!("{line}, forcing new election"));
+                if matches!(self.router.authentication, Some(Authentication::Header(_))) {
+                    self.info(out, "IPSEC-AH : Syncing seq_num - Increment seq");
+                }
                 self.send_advert_now(now, out);
             }
             self.announcer.contested(now, &self.router, out);

@@ -17,12 +17,13 @@ mod contract;
 mod election;
 mod reconfigure;
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
 
 pub use contract::{Action, Counter, Event, LogLevel, Received, State};
 
 use self::announcer::Announcer;
+use super::packet::Ledger;
 use super::track::{Standing, Verdict};
 use crate::plan::vrrp::{Version, VirtualRouter};
 
@@ -38,7 +39,7 @@ pub struct Machine {
     state: State,
     started: bool,
     up: bool,
-    primary: Option<Ipv4Addr>,
+    primary: Option<IpAddr>,
     verdict: Verdict,
     /// An address owner that met another one goes on with 254.
     conceded: bool,
@@ -55,6 +56,7 @@ pub struct Machine {
     announcer: Announcer,
     /// `vrrp_startup_delay`: until when nothing is taken over.
     listen_until: Option<Instant>,
+    ledger: Ledger,
     /// A resumed router that waits for its scripts: until when it may begin active.
     resume_until: Option<Instant>,
 }
@@ -96,6 +98,7 @@ impl Machine {
             advert_at: None,
             announcer: Announcer::default(),
             listen_until: None,
+            ledger: Ledger::default(),
             resume_until: None,
         }
     }
@@ -115,7 +118,7 @@ impl Machine {
 
     /// Where its adverts come from. By unicast that is where the answers go as well, so the address
     /// has to be there: [`Event::Interface`] tells it as the primary one.
-    pub fn source(&self) -> Option<Ipv4Addr> {
+    pub fn source(&self) -> Option<IpAddr> {
         match self.router.unicast {
             Some(_) => self.primary,
             None => self.router.source.or(self.primary),
@@ -139,6 +142,11 @@ impl Machine {
         }
     }
 
+    /// What the host's clock shows: with `auth_hmac` to be told before every event.
+    pub fn tell_wall_clock(&mut self, now: Instant, wall: SystemTime) {
+        self.ledger.tell_wall_clock(now, wall);
+    }
+
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Actions) {
         self.notice_oversleeping(now, out);
         match event {
@@ -155,7 +163,7 @@ impl Machine {
             Event::Tracking(verdict) => self.track(now, verdict, out),
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
             Event::Reconfigure(router) => self.reconfigure(now, *router, out),
-            Event::Shutdown => self.shut_down(out),
+            Event::Shutdown => self.shut_down(now, out),
         }
     }
 
@@ -256,7 +264,13 @@ impl Machine {
 
     /// Interface and tracking together.
     fn standing(&self) -> Standing {
-        if !self.up || self.source().is_none() { Standing::Faulty } else { self.verdict.standing }
+        // `unicast_fault_no_peer`
+        let nobody = self.router.unicast.as_ref().is_some_and(|unicast| unicast.peers.is_empty());
+        if !self.up || self.source().is_none() || nobody {
+            Standing::Faulty
+        } else {
+            self.verdict.standing
+        }
     }
 
     /// Brings the state in line with interface and tracking.
@@ -275,7 +289,7 @@ impl Machine {
             }
             (State::Backup | State::Active, Standing::Faulty) => {
                 self.info(out, "Entering FAULT STATE");
-                self.release(out);
+                self.release(now, out);
                 self.transition(State::Fault, out);
             }
             (State::Initialize | State::Fault, Standing::Fit) => {
@@ -314,11 +328,11 @@ impl Machine {
     }
 
     /// Leaves the active state, if in it, with a goodbye to the others.
-    fn release(&mut self, out: &mut Actions) {
+    fn release(&mut self, now: Instant, out: &mut Actions) {
         if self.state != State::Active {
             return;
         }
-        self.say_goodbye(out);
+        self.say_goodbye(now, out);
         self.stop_being_active(out);
     }
 
@@ -354,7 +368,7 @@ impl Machine {
             format!("Netlink reflector reports IP {address} removed from {interface}"),
         ));
         self.info(out, "Entering BACKUP STATE");
-        self.release(out);
+        self.release(now, out);
         self.wait(now, CountdownSpan::Skew);
         self.transition(State::Backup, out);
     }

@@ -23,6 +23,7 @@ impl Machine {
     fn adopt(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         let advert_differs = advert_differs(&self.router, &new);
         let old = std::mem::replace(&mut self.router, new);
+        self.ledger.forget_sender();
         self.verdict = self.verdict_after(&old);
         if old.priority != self.router.priority {
             self.conceded = false;
@@ -84,10 +85,12 @@ impl Machine {
     fn begin_anew(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         let was_started = self.started;
         let from = self.state;
-        self.release(out);
+        self.release(now, out);
         let (up, primary, verdict) = (self.up, self.primary, self.verdict);
         let same_interface = self.router.interface == new.interface;
-        *self = Machine::new(new);
+        let mut ledger = std::mem::take(&mut self.ledger);
+        ledger.begin_anew();
+        *self = Machine { ledger, ..Machine::new(new) };
         if same_interface {
             (self.up, self.primary) = (up, primary);
         }

@@ -1,13 +1,13 @@
 //! One VRRP advertisement.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::{PROTOCOL, checksum};
 use crate::plan::vrrp::Version;
+use crate::plan::wire::Family;
 
-const HEADER: usize = 8;
-const ADDRESS: usize = 4;
+pub(super) const HEADER: usize = 8;
 const AUTH_DATA: usize = 8;
 const TYPE_ADVERTISEMENT: u8 = 1;
 
@@ -20,10 +20,11 @@ pub struct Advert {
     pub priority: u8,
     /// Whole seconds up to 255 in version 2, hundredths up to 40.95 s in version 3.
     pub interval: Duration,
-    /// In the order of the config; at most 255.
-    pub addresses: Vec<Ipv4Addr>,
+    /// In the order of the config; at most 255, all of one family.
+    pub addresses: Vec<IpAddr>,
     pub auth: AuthType,
-    /// Version 2: the authentication data field, zeros without a password.
+    /// Version 2 over IPv4: the authentication data field, zeros without a password. Over IPv6
+    /// keepalived doesn't send it.
     pub auth_data: [u8; AUTH_DATA],
 }
 
@@ -79,31 +80,37 @@ impl Advert {
         if pdu.len() < HEADER { None } else { pdu.get(1).copied() }
     }
 
+    /// How long a PDU is that begins like this one, in bytes. `None`: not even a header.
+    pub fn length_of(pdu: &[u8], family: Family) -> Option<usize> {
+        let [first, _, _, count, ..] = *pdu else { return None };
+        let auth_length = if first >> 4 == 2 { auth_length(Version::V2, family) } else { 0 };
+        Some(HEADER + usize::from(count) * address_length(family) + auth_length)
+            .filter(|_| pdu.len() >= HEADER)
+    }
+
     /// Reads a PDU (what stands behind the IP header). The checksum is not looked at.
-    pub fn parse(pdu: &[u8]) -> Result<Advert, Malformed> {
-        let [first, vrid, priority, count, a, b, ..] = *pdu else {
-            return Err(Malformed::NoHeader { length: pdu.len() });
+    pub fn parse(pdu: &[u8], family: Family) -> Result<Advert, Malformed> {
+        let length = pdu.len();
+        let Some(expected) = Advert::length_of(pdu, family) else {
+            return Err(Malformed::NoHeader { length });
         };
-        if pdu.len() < HEADER {
-            return Err(Malformed::NoHeader { length: pdu.len() });
+        let [first, vrid, priority, count, a, b, ..] = *pdu else {
+            return Err(Malformed::NoHeader { length });
+        };
+        if length != expected {
+            return Err(Malformed::Length { length, expected });
         }
-        let addresses_end = HEADER + usize::from(count) * ADDRESS;
-        let auth_length = if first >> 4 == 2 { AUTH_DATA } else { 0 };
-        let expected = addresses_end + auth_length;
-        if pdu.len() != expected {
-            return Err(Malformed::Length { length: pdu.len(), expected });
-        }
-        let addresses = pdu[HEADER..addresses_end]
-            .chunks_exact(ADDRESS)
-            .map(|octets| Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
-            .collect();
+        let addresses_end = HEADER + usize::from(count) * address_length(family);
+        let addresses = read_addresses(&pdu[HEADER..addresses_end], family);
         if first & 0x0f != TYPE_ADVERTISEMENT && matches!(first >> 4, 2 | 3) {
             return Err(Malformed::Type(first & 0x0f));
         }
         match first >> 4 {
             2 => {
                 let mut auth_data = [0; AUTH_DATA];
-                auth_data.copy_from_slice(&pdu[addresses_end..]);
+                for (to, from) in auth_data.iter_mut().zip(&pdu[addresses_end..]) {
+                    *to = *from;
+                }
                 Ok(Advert {
                     version: Version::V2,
                     vrid,
@@ -127,10 +134,17 @@ impl Advert {
         }
     }
 
-    /// The PDU with its checksum. Version 3's covers the IP addresses of the packet as well.
-    pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    /// The PDU with its checksum, as RFC 3768 and RFC 5798 have it.
+    pub fn encode(&self, source: IpAddr, destination: IpAddr) -> Vec<u8> {
+        self.encode_covering(Some((source, destination)), Family::of(source))
+    }
+
+    /// The PDU with a checksum that covers the pseudo header of these addresses, or none. Version 2
+    /// over IPv4 never covers one.
+    pub fn encode_covering(&self, pseudo: Option<(IpAddr, IpAddr)>, family: Family) -> Vec<u8> {
         let addresses = &self.addresses[..self.addresses.len().min(255)];
-        let mut pdu = Vec::with_capacity(HEADER + addresses.len() * ADDRESS + AUTH_DATA);
+        let room = HEADER + addresses.len() * address_length(family) + AUTH_DATA;
+        let mut pdu = Vec::with_capacity(room);
         let version = match self.version {
             Version::V2 => 2,
             Version::V3 => 3,
@@ -149,37 +163,77 @@ impl Advert {
         }
         pdu.extend([0, 0]);
         for address in addresses {
-            pdu.extend(address.octets());
+            match address {
+                IpAddr::V4(address) => pdu.extend(address.octets()),
+                IpAddr::V6(address) => pdu.extend(address.octets()),
+            }
         }
         // There also without a password, and covered by the checksum (RFC 3768, 5.3.8 and 5.3.10).
-        if self.version == Version::V2 {
-            pdu.extend(self.auth_data);
-        }
-        let sum = sum_of(self.version, &pdu, source, destination);
+        pdu.extend(&self.auth_data[..auth_length(self.version, family)]);
+        let sum = sum_of(self.version, &pdu, pseudo, family);
         pdu[6..8].copy_from_slice(&sum.to_be_bytes());
         pdu
     }
 }
 
-/// Is the checksum in `pdu` right?
+fn address_length(family: Family) -> usize {
+    match family {
+        Family::V4 => 4,
+        Family::V6 => 16,
+    }
+}
+
+fn auth_length(version: Version, family: Family) -> usize {
+    match (version, family) {
+        (Version::V2, Family::V4) => AUTH_DATA,
+        _ => 0,
+    }
+}
+
+fn read_addresses(bytes: &[u8], family: Family) -> Vec<IpAddr> {
+    let whole = bytes.chunks_exact(address_length(family));
+    let address = |octets: &[u8]| -> Option<IpAddr> {
+        Some(match family {
+            Family::V4 => Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).into(),
+            Family::V6 => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).into(),
+        })
+    };
+    whole.filter_map(address).collect()
+}
+
+/// Is the checksum in `pdu` right, with the pseudo header of these addresses or without one?
 pub(super) fn checksum_holds(
     version: Version,
     pdu: &[u8],
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    pseudo: Option<(IpAddr, IpAddr)>,
+    family: Family,
 ) -> bool {
-    sum_of(version, pdu, source, destination) == 0
+    sum_of(version, pdu, pseudo, family) == 0
 }
 
-fn sum_of(version: Version, pdu: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> u16 {
-    match version {
-        Version::V2 => checksum(&[pdu]),
-        Version::V3 => {
-            let length = (pdu.len() as u16).to_be_bytes();
-            let protocol = [0, PROTOCOL];
-            checksum(&[&source.octets(), &destination.octets(), &protocol, &length, pdu])
+fn sum_of(version: Version, pdu: &[u8], pseudo: Option<(IpAddr, IpAddr)>, family: Family) -> u16 {
+    let length = pdu.len() as u16;
+    match pseudo {
+        Some((source, destination)) if (version, family) != (Version::V2, Family::V4) => {
+            let header = pseudo_header(source, destination, length);
+            checksum(&[&header, pdu])
+        }
+        _ => checksum(&[pdu]),
+    }
+}
+
+/// RFC 5798, 5.2.8; the same sum whether lengths have two bytes (IPv4) or four.
+fn pseudo_header(source: IpAddr, destination: IpAddr, length: u16) -> Vec<u8> {
+    let mut header = Vec::with_capacity(36);
+    for address in [source, destination] {
+        match address {
+            IpAddr::V4(address) => header.extend(address.octets()),
+            IpAddr::V6(address) => header.extend(address.octets()),
         }
     }
+    header.extend([0, PROTOCOL]);
+    header.extend(length.to_be_bytes());
+    header
 }
 
 impl std::fmt::Debug for Advert {

@@ -1,89 +1,72 @@
-//! Does a packet count? keepalived's checks, in its order, with its words and its counters.
+//! Does a packet count? keepalived's checks, in its order.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::Instant;
 
-use super::TTL;
 use super::advert::{Advert, AuthType, Malformed, checksum_holds};
+use super::authentication_header::{self, IpFacts};
+use super::ledger::Ledger;
+use super::reject::Reject;
+use super::trailer::{self, Checked, Stamp};
+use super::{PROTOCOL, TTL};
 use crate::plan::vrrp::{Authentication, Version, VirtualRouter};
-use crate::vrrp::machine::{Counter, Received};
+use crate::plan::wire::{Checksum, Family};
+use crate::vrrp::machine::Received;
 
-/// keepalived's lengths in messages are those of the whole IP packet without options.
-const IP_HEADER: usize = 20;
-
-/// What this node's config makes it expect of the others.
+/// What this node's config, and what went before, make it expect of the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub router: &'a VirtualRouter,
     /// Our own source address, to know our own packets when they come back.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
+    pub ledger: &'a Ledger,
 }
 
-/// Why a packet doesn't count.
+/// An advert that counts, with what it teaches ([`Ledger::accept`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reject {
-    /// Sent by ourselves, to another group, or not IPv4: nobody's fault, so silent and uncounted.
-    NotForUs,
-    NoHeader {
-        length: usize,
-    },
-    Length {
-        length: usize,
-        expected: usize,
-    },
-    Ttl(u8),
-    Version {
-        received: u8,
-        expected: u8,
-    },
-    Vrid(u8),
-    InvalidAuthType(u8),
-    AuthTypeMismatch {
-        received: u8,
-        expected: u8,
-    },
-    AuthFailure,
-    Type(u8),
-    Interval {
-        received: Duration,
-        expected: Duration,
-    },
-    Checksum(Version),
-    AddressCount {
-        received: usize,
-        expected: usize,
-    },
-    AddressMissing(Ipv4Addr),
-    /// `check_unicast_src`
-    NotAPeer(IpAddr),
-    /// `min_ttl`, `max_ttl`
-    PeerTtl {
-        received: u8,
-        min: u8,
-        max: u8,
-    },
+pub struct Heard {
+    pub advert: Advert,
+    /// `auth_type AH`
+    pub sequence: Option<u32>,
+    /// `auth_hmac`
+    pub stamp: Option<Stamp>,
+    /// Its checksum was right only in keepalived's old way.
+    pub old_checksum: bool,
 }
 
 /// The advert in a packet, or why the packet doesn't count. Never panics, whatever the bytes.
-pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reject> {
-    let router = expected.router;
-    let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) else {
-        return Err(Reject::NotForUs);
-    };
+pub fn examine(now: Instant, packet: &Received, expected: Expected<'_>) -> Result<Heard, Reject> {
+    let (router, family) = (expected.router, expected.router.family());
     let meant = match router.unicast {
-        Some(_) => expected.source == Some(destination),
-        None => destination == router.group,
+        Some(_) => expected.source == Some(packet.destination),
+        None => packet.destination == router.group,
     };
-    if Some(source) == expected.source || !meant {
+    if Some(packet.source) == expected.source || !meant || Family::of(packet.source) != family {
         return Err(Reject::NotForUs);
     }
-    let pdu = packet.pdu.as_slice();
+    let (header, payload) = match &router.authentication {
+        Some(Authentication::Header(_)) => {
+            let split = authentication_header::Header::split(&packet.pdu);
+            let length = packet.pdu.len();
+            let (header, payload) = split.ok_or(Reject::NoHeader { length, family })?;
+            if header.next != PROTOCOL {
+                return Err(Reject::NotForUs);
+            }
+            (Some(header), payload)
+        }
+        _ => (None, packet.pdu.as_slice()),
+    };
+    let before = packet.pdu.len() - payload.len();
+    let (pdu, trailer) = without_trailer(payload, router, family);
     // keepalived looks at type and version only after length, TTL and authentication, so what
     // parsing finds about the type waits its turn.
-    let parsed = match Advert::parse(pdu) {
-        Err(Malformed::NoHeader { length }) => return Err(Reject::NoHeader { length }),
+    let parsed = match Advert::parse(pdu, family) {
+        Err(Malformed::NoHeader { length }) => {
+            return Err(Reject::NoHeader { length: length + before, family });
+        }
         Err(Malformed::Length { length, expected }) => {
-            return Err(Reject::Length { length, expected });
+            let (length, expected) = (length + before, expected + before);
+            return Err(Reject::Length { length, expected, family });
         }
         other => other,
     };
@@ -93,13 +76,19 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
     if router.unicast.is_none() && packet.ttl != TTL {
         return Err(Reject::Ttl(packet.ttl));
     }
-    let version = number(router.version);
+    let version = router.version.number();
     if pdu[0] >> 4 != version {
         return Err(Reject::Version { received: pdu[0] >> 4, expected: version });
     }
     if router.version == Version::V2 {
-        authenticate(pdu, router)?;
+        authenticate(pdu, router, family)?;
     }
+    let sequence = match (header, &router.authentication) {
+        (Some(header), Some(Authentication::Header(key))) => {
+            Some(check_header(header, packet, key, expected.ledger)?)
+        }
+        _ => None,
+    };
     let advert = match parsed {
         Ok(advert) => advert,
         Err(Malformed::Type(received)) => return Err(Reject::Type(received)),
@@ -107,7 +96,7 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
             return Err(Reject::Version { received, expected: version });
         }
         Err(Malformed::NoHeader { length } | Malformed::Length { length, .. }) => {
-            return Err(Reject::NoHeader { length });
+            return Err(Reject::NoHeader { length, family });
         }
     };
     // Version 3 learns the interval of the active router instead (RFC 5798, 6.4.2).
@@ -117,11 +106,21 @@ pub fn examine(packet: &Received, expected: Expected<'_>) -> Result<Advert, Reje
             expected: router.advert_interval,
         });
     }
-    if !checksum_holds(router.version, pdu, source, destination) {
-        return Err(Reject::Checksum(router.version));
+    let old_checksum = check_checksum(pdu, packet, expected)?;
+    let stamp = match &router.wire.hmac {
+        Some(hmac) => {
+            let wall = expected.ledger.wall_clock(now);
+            let last = expected.ledger.stamps.get(&packet.source).copied();
+            let by = Checked { hmac, wall, last };
+            trailer::check(pdu, trailer, packet.source, by).map_err(Reject::Trailer)?
+        }
+        None => None,
+    };
+    let known = expected.ledger.sender == Some(packet.source);
+    if !(known && router.wire.trust_known_sender) {
+        compare_addresses(&advert, router, family)?;
     }
-    compare_addresses(&advert, router)?;
-    Ok(advert)
+    Ok(Heard { advert, sequence, stamp, old_checksum })
 }
 
 /// Is a good packet from one of the unicast peers, and near enough? keepalived asks this last.
@@ -129,7 +128,7 @@ pub fn speaker(packet: &Received, router: &VirtualRouter) -> Result<(), Reject> 
     let Some(unicast) = router.unicast.as_ref().filter(|unicast| unicast.check_source) else {
         return Ok(());
     };
-    let peer = unicast.peers.iter().find(|it| IpAddr::V4(it.address) == packet.source);
+    let peer = unicast.peers.iter().find(|it| it.address == packet.source);
     let Some(peer) = peer else { return Err(Reject::NotAPeer(packet.source)) };
     let (min, max) = (peer.min_ttl, peer.max_ttl);
     if !(min..=max).contains(&packet.ttl) {
@@ -138,7 +137,20 @@ pub fn speaker(packet: &Received, router: &VirtualRouter) -> Result<(), Reject> 
     Ok(())
 }
 
-fn authenticate(pdu: &[u8], router: &VirtualRouter) -> Result<(), Reject> {
+/// Cuts off what stands behind the PDU, where something may stand there.
+fn without_trailer<'a>(
+    payload: &'a [u8],
+    router: &VirtualRouter,
+    family: Family,
+) -> (&'a [u8], &'a [u8]) {
+    let length = Advert::length_of(payload, family).filter(|_| router.wire.hmac.is_some());
+    match length.and_then(|length| payload.split_at_checked(length)) {
+        Some((pdu, trailer)) if matches!(trailer.len(), 0 | trailer::LENGTH) => (pdu, trailer),
+        _ => (payload, &[]),
+    }
+}
+
+fn authenticate(pdu: &[u8], router: &VirtualRouter, family: Family) -> Result<(), Reject> {
     let received = pdu[4];
     if received > AuthType::Header.number() {
         return Err(Reject::InvalidAuthType(received));
@@ -147,7 +159,11 @@ fn authenticate(pdu: &[u8], router: &VirtualRouter) -> Result<(), Reject> {
     if received != expected.number() {
         return Err(Reject::AuthTypeMismatch { received, expected: expected.number() });
     }
+    // Over IPv6 there is no password in the packet. keepalived compares the end of the last address
+    // with it all the same, refuses every advert, and so has an active router on every node; two
+    // nodes must never hold an address because of a field that isn't there.
     if expected == AuthType::Pass
+        && family == Family::V4
         && pdu.last_chunk::<8>() != Some(&auth_data(router.authentication.as_ref()))
     {
         return Err(Reject::AuthFailure);
@@ -155,8 +171,72 @@ fn authenticate(pdu: &[u8], router: &VirtualRouter) -> Result<(), Reject> {
     Ok(())
 }
 
-fn compare_addresses(advert: &Advert, router: &VirtualRouter) -> Result<(), Reject> {
-    let ours = || router.addresses.iter().filter_map(|it| ipv4(it.address));
+/// The sequence number, if the header is right.
+fn check_header(
+    header: authentication_header::Header,
+    packet: &Received,
+    key: &crate::plan::Secret,
+    ledger: &Ledger,
+) -> Result<u32, Reject> {
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) else {
+        return Err(Reject::NotForUs);
+    };
+    if header.index != u32::from(source) {
+        return Err(Reject::SecurityIndex { received: header.index, expected: source.into() });
+    }
+    let (identification, ttl) = (packet.identification, packet.ttl);
+    let ip = IpFacts { source, destination, identification, ttl };
+    if !header.holds(&packet.pdu, ip, key) {
+        return Err(Reject::IntegrityCheck);
+    }
+    if header.sequence <= ledger.sequence {
+        let (received, ours) = (header.sequence, ledger.sequence);
+        return Err(Reject::Sequence { received, ours });
+    }
+    Ok(header.sequence)
+}
+
+/// Whether it is right in the old way only.
+fn check_checksum(pdu: &[u8], packet: &Received, expected: Expected<'_>) -> Result<bool, Reject> {
+    let (router, family) = (expected.router, expected.router.family());
+    let holds = |pseudo| checksum_holds(router.version, pdu, pseudo, family);
+    let usual = Some((packet.source, packet.destination));
+    let old = Some((packet.source, router.group));
+    let reject = Err(Reject::Checksum(router.version));
+    if router.version == Version::V2 || family == Family::V6 {
+        return if holds(usual) { Ok(false) } else { reject };
+    }
+    let unicast = router.unicast.is_some();
+    match router.wire.checksum {
+        Checksum::WithoutPseudoHeader if holds(None) => Ok(false),
+        Checksum::WithoutPseudoHeader => reject,
+        Checksum::Old if unicast => {
+            if holds(old) {
+                Ok(false)
+            } else {
+                reject
+            }
+        }
+        Checksum::Usual if expected.ledger.old_checksum => {
+            if holds(old) {
+                Ok(false)
+            } else {
+                reject
+            }
+        }
+        _ if holds(usual) => Ok(false),
+        Checksum::Usual if unicast && holds(old) => Ok(true),
+        _ => reject,
+    }
+}
+
+fn compare_addresses(
+    advert: &Advert,
+    router: &VirtualRouter,
+    family: Family,
+) -> Result<(), Reject> {
+    let ours =
+        || router.addresses.iter().map(|it| it.address).filter(|it| Family::of(*it) == family);
     let expected = ours().count();
     if advert.addresses.len() != expected {
         return Err(Reject::AddressCount { received: advert.addresses.len(), expected });
@@ -171,6 +251,7 @@ pub(crate) fn auth_type(authentication: Option<&Authentication>) -> AuthType {
     match authentication {
         None => AuthType::None,
         Some(Authentication::Pass(_)) => AuthType::Pass,
+        Some(Authentication::Header(_)) => AuthType::Header,
     }
 }
 
@@ -183,90 +264,4 @@ pub(crate) fn auth_data(authentication: Option<&Authentication>) -> [u8; 8] {
         }
     }
     data
-}
-
-pub(crate) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
-}
-
-fn number(version: Version) -> u8 {
-    match version {
-        Version::V2 => 2,
-        Version::V3 => 3,
-    }
-}
-
-impl Reject {
-    /// The statistic that it adds to.
-    pub fn counter(&self) -> Option<Counter> {
-        Some(match self {
-            Reject::NotForUs | Reject::NotAPeer(_) => return None,
-            Reject::NoHeader { .. } | Reject::Length { .. } => Counter::PacketLengthError,
-            Reject::Ttl(_) | Reject::PeerTtl { .. } => Counter::TtlError,
-            Reject::Version { .. } => Counter::VersionError,
-            Reject::Vrid(_) => Counter::VridError,
-            Reject::InvalidAuthType(_) => Counter::InvalidAuthType,
-            Reject::AuthTypeMismatch { .. } => Counter::AuthTypeMismatch,
-            Reject::AuthFailure => Counter::AuthFailure,
-            Reject::Type(_) => Counter::TypeError,
-            Reject::Interval { .. } => Counter::AdvertIntervalError,
-            Reject::Checksum(_) => Counter::ChecksumError,
-            Reject::AddressCount { .. } | Reject::AddressMissing(_) => Counter::AddressListError,
-        })
-    }
-
-    /// keepalived's line about it, without the instance's name in front.
-    pub fn message(&self, router: &VirtualRouter) -> String {
-        match self {
-            Reject::NotForUs => "packet not for us".into(),
-            Reject::NoHeader { length } => {
-                format!("IPv4 VRRP packet too short - {} bytes", length + IP_HEADER)
-            }
-            Reject::Length { length, expected } => {
-                let word = if length < expected { "short" } else { "long" };
-                let (length, expected) = (length + IP_HEADER, expected + IP_HEADER);
-                format!("vrrp packet too {word}, length {length} and expect {expected}")
-            }
-            Reject::Ttl(ttl) => format!("invalid TTL/HL. Received {ttl} and expect {TTL}"),
-            Reject::Version { received, expected } => {
-                format!("wrong version. Received {received} and expect {expected}")
-            }
-            Reject::Vrid(vrid) => {
-                format!(
-                    "Unknown VRID({vrid}) received on interface({}). ignoring...",
-                    router.interface
-                )
-            }
-            Reject::InvalidAuthType(number) => format!("Invalid auth type: {number}"),
-            Reject::AuthTypeMismatch { received, expected } => {
-                format!("received a {received} auth, expecting {expected}!")
-            }
-            Reject::AuthFailure => "received an invalid passwd!".into(),
-            Reject::Type(received) => {
-                format!("Invalid packet type. {received} and expect 1")
-            }
-            Reject::Interval { received, expected } => format!(
-                "advertisement interval mismatch mine={} sec rcv'd={} sec",
-                expected.as_secs(),
-                received.as_secs()
-            ),
-            Reject::Checksum(version) => format!("Invalid VRRPv{} checksum", number(*version)),
-            Reject::AddressCount { received, expected } => {
-                format!("received an unexpected ip number count {received}, expected {expected}!")
-            }
-            Reject::NotAPeer(source) => {
-                format!("unicast source address {source} not a unicast peer")
-            }
-            Reject::PeerTtl { received, min, max } => {
-                format!("TTL/HL {received} not in range {min} - {max}")
-            }
-            Reject::AddressMissing(address) => format!(
-                "ip address associated with VRID {} not present in MASTER advert: {address}",
-                router.vrid
-            ),
-        }
-    }
 }

@@ -14,7 +14,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .default("eth0")
         .refused(NO_STATIC),
     Row::of(GLOBAL, "disable_local_igmp", "", "Stop IGMP reports for link-local groups")
-        .refused("the sysctl isn't touched"),
+        .full(super::speech::disable_local_igmp),
     Row::of(GLOBAL, "nftables", "[TABLE]", "Use nftables").refused(NO_FIREWALL),
     Row::of(GLOBAL, "nftables_priority", "PRIORITY", "Priority of the chains")
         .default("-1")

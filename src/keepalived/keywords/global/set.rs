@@ -1,7 +1,8 @@
 //! Setters of `global_defs` and of the keywords outside of blocks.
 
-use super::super::super::config::{At, KeepalivedConfig};
+use super::super::super::config::{At, KeepalivedConfig, Refusal};
 use super::super::read::{self, wrong};
+use super::NO_NAMESPACE;
 use crate::text::{Diagnostic, Diagnostics, Node};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -77,7 +78,7 @@ pub(super) fn mcast_group4(
     let word = &node.args[0];
     let text = word.lossy();
     match read::address(word) {
-        Some(IpAddr::V4(group)) if group.is_multicast() => {
+        Some(group @ IpAddr::V4(_)) if group.is_multicast() => {
             config.globals.group = Some(At::new(group, word.span));
         }
         Some(IpAddr::V4(_)) => {
@@ -200,4 +201,16 @@ pub(super) fn min_garp(config: &mut KeepalivedConfig, node: &Node, diagnostics: 
             diagnostics.push(wrong(&node.args[0], message, "neither on nor off".to_owned()));
         }
     }
+}
+
+pub(super) fn net_namespace(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    if node.args.is_empty() {
+        return missing(node, "net_namespace name missing - ignoring", diagnostics);
+    }
+    let keyword = node.name.lossy().into_owned();
+    config.refused.push(Refusal { keyword, why: NO_NAMESPACE, span: node.name.span });
 }

@@ -1,7 +1,7 @@
 //! What goes over the wire, for instances that don't say.
 
 use super::super::Row;
-use super::{BUFFERS, GLOBAL, set};
+use super::{GLOBAL, set, speech};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "vrrp_version", "2|3", "VRRP version of instances that don't say")
@@ -12,14 +12,14 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .full(set::mcast_group4),
     Row::of(GLOBAL, "vrrp_mcast_group6", "ADDRESS", "Multicast group of adverts over IPv6")
         .default("ff02::12")
-        .ignored("IPv6 instances aren't run"),
+        .full(speech::mcast_group6),
     Row::of(
         GLOBAL,
         "vrrp_skip_check_adv_addr",
         "[BOOL]",
         "Don't compare the addresses in every advert",
     )
-    .ignored("comparing them costs next to nothing"),
+    .full(speech::skip_check_adv_addr),
     Row::of(GLOBAL, "vrrp_check_unicast_src", "", "Only hear configured peers")
         .full(set::check_unicast_src),
     Row::of(GLOBAL, "vrrp_owner_ignore_adverts", "", "The owner of the addresses ignores adverts")
@@ -27,14 +27,14 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .full(super::conduct::owner_ignores_adverts),
     Row::of(GLOBAL, "v3_checksum_as_v2", "[BOOL]", "Checksum of version 3 without pseudo header")
         .newer()
-        .refused("the checksum always covers the pseudo header"),
+        .full(speech::checksum_as_v2),
     Row::of(GLOBAL, "log_unknown_vrids", "", "Log adverts for VRIDs that aren't configured")
-        .refused("they aren't logged"),
+        .full(speech::log_unknown_vrids),
     Row::of(GLOBAL, "vrrp_rx_bufs_policy", "MTU|ADVERT|BYTES", "VRRP sockets' receive buffers")
         .bare()
-        .ignored(BUFFERS),
+        .full(speech::buffer_policy),
     Row::of(GLOBAL, "vrrp_rx_bufs_multiplier", "NUMBER", "How many adverts they hold")
         .bare()
         .default("3")
-        .ignored(BUFFERS),
+        .full(speech::buffer_multiplier),
 ];

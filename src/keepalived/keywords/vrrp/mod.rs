@@ -6,14 +6,19 @@
 //! [`unicast`] what is about peers.
 
 pub(super) mod announcing;
+mod authentication;
 mod conduct;
 pub(super) mod group;
+mod hmac;
 pub(super) mod network;
 mod set;
+mod speech;
 pub(super) mod telling;
 pub(super) mod tracking;
 mod unicast;
 pub(super) mod wire;
+
+pub(super) use speech::is_local_group;
 
 use super::Row;
 
@@ -25,9 +30,6 @@ const HMAC: &[&str] = &["vrrp_instance auth_hmac"];
 
 pub(super) const NO_VMAC: &str =
     "there are no virtual MAC interfaces; an instance that asks for one isn't run";
-const NO_IPV6: &str = "IPv6 isn't spoken; an instance that asks for it isn't run";
-const NO_AH: &str = "AH authentication isn't done; an instance that asks for it isn't run";
-const NO_HMAC: &str = "HMAC authentication isn't done; an instance that asks for it isn't run";
 const NO_GROUPS: &str =
     "instances can't yet change state together; the members of a sync group aren't run";
 const NO_VRF: &str = "VRFs aren't known; an instance that asks for one isn't run";
@@ -43,7 +45,7 @@ pub(super) const TABLE: &[Row] = &[
     )
     .bare()
     .block("vrrp_instance")
-    .partial("IPv4", set::instance),
+    .full(set::instance),
     Row::of(INSTANCE, "state", "MASTER|BACKUP", "What to begin as")
         .default("BACKUP")
         .full(set::state),

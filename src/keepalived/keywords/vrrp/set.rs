@@ -1,12 +1,10 @@
 //! Setters of `vrrp_instance` and `vrrp_sync_group`: from words to values, with keepalived's complaints.
 
-use super::super::super::config::{At, AuthType, Instance, KeepalivedConfig, SyncGroup};
+use super::super::super::config::{At, Instance, KeepalivedConfig, SyncGroup};
 use super::super::read::{self, wrong};
-use super::{NO_HMAC, NO_IPV6, NO_VMAC, NO_VRF};
-use crate::plan::Secret;
+use super::{NO_VMAC, NO_VRF};
 use crate::plan::vrrp::InitialState;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// The instance that the setters of its block work on.
@@ -107,103 +105,6 @@ pub(super) fn advert_int(
             let message =
                 format!("({name}) Advert interval ({text}) not valid! Must be > 0 - ignoring");
             diagnostics.push(wrong(word, message, reason));
-        }
-    }
-}
-
-pub(super) fn version(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let (instance, word) = (current(config), &node.args[0]);
-    match read::number(word, 2..=3) {
-        Ok(version) => {
-            instance.version = Some(At::new(version as u8, word.span));
-        }
-        Err(reason) => {
-            let message = format!("({}): Version must be either 2 or 3", instance.name.value);
-            diagnostics.push(wrong(word, message, reason));
-        }
-    }
-}
-
-pub(super) fn auth_type(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let (instance, word) = (current(config), &node.args[0]);
-    match word.text.as_slice() {
-        b"PASS" => instance.auth_type = Some(At::new(AuthType::Pass, word.span)),
-        b"AH" => instance.auth_type = Some(At::new(AuthType::Ah, word.span)),
-        _ => {
-            let (name, text) = (&instance.name.value, word.lossy());
-            let message = format!("({name}) unknown authentication type '{text}'");
-            diagnostics.push(wrong(word, message, "neither PASS nor AH, in capitals".to_owned()));
-        }
-    }
-}
-
-/// RFC 2338: the authentication data has eight bytes.
-const LONGEST_PASSWORD: usize = 8;
-
-pub(super) fn auth_pass(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let (instance, word) = (current(config), &node.args[0]);
-    let mut bytes = word.text.to_vec();
-    if bytes.len() > LONGEST_PASSWORD {
-        bytes.truncate(LONGEST_PASSWORD);
-        let message = "Truncating auth_pass to 8 characters";
-        let help = "only the first eight go on the wire, so that other nodes see no difference";
-        // The keyword is pointed at, not the password.
-        let diagnostic = Diagnostic::error("keepalived/value", message).at(node.name.span);
-        diagnostics.push(diagnostic.help(help));
-    }
-    instance.auth_pass = (!bytes.is_empty()).then(|| At::new(Secret::new(bytes), word.span));
-}
-
-pub(super) fn mcast_src_ip(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    let (instance, word) = (current(config), &node.args[0]);
-    let (name, text) = (&instance.name.value, word.lossy());
-    match read::address(word) {
-        Some(IpAddr::V4(source)) => instance.source = Some(At::new(source, word.span)),
-        Some(IpAddr::V6(_)) => {
-            let message = format!(
-                "Configuration error: VRRP instance[{name}] and src address[{text}] MUST be of the \
-                 same family !!! Skipping..."
-            );
-            diagnostics.push(wrong(word, message, "an IPv6 address".to_owned()));
-        }
-        None => {
-            let message = format!(
-                "Configuration error: VRRP instance[{name}] malformed src address[{text}]. \
-                 Skipping..."
-            );
-            diagnostics.push(wrong(word, message, "not an address".to_owned()));
-        }
-    }
-}
-
-pub(super) fn mcast_dst_ip(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    let (instance, word) = (current(config), &node.args[0]);
-    let (name, text) = (&instance.name.value, word.lossy());
-    match read::address(word) {
-        Some(IpAddr::V4(group)) if group.is_multicast() => {
-            instance.group = Some(At::new(group, word.span));
-        }
-        Some(IpAddr::V4(_)) => {
-            let message = format!("({name}) mcast_dst_ip {text} not multicast. Skipping...");
-            diagnostics.push(wrong(word, message, "outside of 224.0.0.0/4".to_owned()));
-        }
-        Some(IpAddr::V6(_)) => {
-            let message = format!(
-                "({name}) mcast dest address {text} MUST match VRRP instance family. Skipping..."
-            );
-            diagnostics.push(wrong(word, message, "an IPv6 address".to_owned()));
-        }
-        None => {
-            let message = format!("({name}) malformed mcast_dst_ip address[{text}]. Skipping...");
-            diagnostics.push(wrong(word, message, "not an address".to_owned()));
         }
     }
 }
@@ -361,16 +262,8 @@ pub(super) fn vmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnosti
     current(config).refuse(&node.name, NO_VMAC);
 }
 
-pub(super) fn ipv6(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    current(config).refuse(&node.name, NO_IPV6);
-}
-
 pub(super) fn vrf(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
     current(config).refuse(&node.name, NO_VRF);
-}
-
-pub(super) fn hmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    current(config).refuse(&node.name, NO_HMAC);
 }
 
 pub(super) fn sync_group(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {

@@ -1,10 +1,11 @@
 //! Setters about unicast: from words to values, with keepalived's complaints.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use super::super::super::config::{At, KeepalivedConfig, Peer};
+use super::super::super::config::{At, Instance, KeepalivedConfig, Peer};
 use super::super::read::{self, wrong};
-use super::set::{current, mcast_src_ip};
+use super::set::current;
+use super::speech::{OTHER_FAMILY, mcast_src_ip};
 use crate::text::{Diagnostics, Node, Word};
 
 /// Lines `ADDRESS [min_ttl N] [max_ttl N]`.
@@ -13,7 +14,7 @@ pub(super) fn peers(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mu
     instance.unicast.meant.get_or_insert(node.name.span);
     let name = instance.name.value.clone();
     for line in node.body.iter().flatten() {
-        if let Some(address) = address(&name, &line.name, diagnostics) {
+        if let Some(address) = address(instance, &line.name, diagnostics) {
             let mut peer = Peer { address, min_ttl: None, max_ttl: None };
             options(&name, line, &mut peer, diagnostics);
             instance.unicast.peers.push(peer);
@@ -21,29 +22,33 @@ pub(super) fn peers(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mu
     }
 }
 
-fn address(name: &str, word: &Word, diagnostics: &mut Diagnostics) -> Option<Ipv4Addr> {
+fn address(instance: &mut Instance, word: &Word, diagnostics: &mut Diagnostics) -> Option<IpAddr> {
     let text = word.lossy();
     // keepalived takes a prefix here and does nothing with it.
     let host = text.split_once('/').map_or(&*text, |(host, _)| host);
-    match host.parse() {
-        Ok(IpAddr::V4(address)) => Some(address),
-        Ok(IpAddr::V6(_)) => {
-            let message = format!(
+    let address = host.parse().ok();
+    if address.is_some_and(|address| instance.claims(address)) {
+        return address;
+    }
+    let name = &instance.name.value;
+    let (message, reason) = match address {
+        Some(_) => (
+            format!(
                 "Configuration error: VRRP instance[{name}] and unicast peer address[{text}] MUST \
                  be of the same family !!! Skipping..."
-            );
-            diagnostics.push(wrong(word, message, "an IPv6 address".to_owned()));
-            None
-        }
-        Err(_) => {
-            let message = format!(
+            ),
+            OTHER_FAMILY,
+        ),
+        None => (
+            format!(
                 "Configuration error: VRRP instance[{name}] malformed unicast peer \
                  address[{text}]. Skipping..."
-            );
-            diagnostics.push(wrong(word, message, "not an address".to_owned()));
-            None
-        }
-    }
+            ),
+            "not an address",
+        ),
+    };
+    diagnostics.push(wrong(word, message, reason.to_owned()));
+    None
 }
 
 fn options(name: &str, line: &Node, peer: &mut Peer, diagnostics: &mut Diagnostics) {

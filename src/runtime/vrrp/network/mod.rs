@@ -11,18 +11,21 @@ mod wires;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use self::addresses::Addresses;
 use self::holdings::Holdings;
 use self::wires::Wires;
 use crate::kernel::arp::ArpSender;
+use crate::kernel::neighbour::NeighbourSender;
 use crate::kernel::netlink::{Change, Link, Monitor, Netlink};
 use crate::kernel::raw::Packet;
-use crate::plan::vrrp::VirtualRouter;
-use crate::plan::vrrp_process::Buffers;
+use crate::kernel::sysctl;
+use crate::plan::vrrp::{Authentication, VirtualRouter};
+use crate::plan::wire::{Buffers, Family, Sockets};
 use crate::runtime::handoff::Held;
+use crate::vrrp::packet::{AUTHENTICATION_HEADER, Outgoing, PROTOCOL, advert_length};
 
 pub(super) use self::wires::Ear;
 
@@ -30,8 +33,9 @@ pub(super) use self::wires::Ear;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
     pub(super) up: bool,
-    /// The first IPv4 address that isn't a virtual one; or the one for unicast, if it is there.
-    pub(super) primary: Option<Ipv4Addr>,
+    /// The first address that isn't a virtual one (over IPv6, the first such link-local one); or the
+    /// one for unicast, if it is there.
+    pub(super) primary: Option<IpAddr>,
 }
 
 /// What came from the kernel.
@@ -56,6 +60,7 @@ pub(super) struct Network {
     netlink: Netlink,
     monitor: Monitor,
     arp: ArpSender,
+    neighbours: NeighbourSender,
     /// By name.
     links: BTreeMap<String, Link>,
     addresses: Addresses,
@@ -65,8 +70,7 @@ pub(super) struct Network {
     /// Every address of every router: never taken for an interface's own.
     virtual_addresses: HashSet<IpAddr>,
     pub(super) holdings: Holdings,
-    /// All addresses' coming and going is logged.
-    watched: bool,
+    pub(super) sockets: Sockets,
 }
 
 impl Network {
@@ -78,46 +82,17 @@ impl Network {
             netlink: Netlink::open()?,
             monitor,
             arp: ArpSender::open()?,
+            neighbours: NeighbourSender::open()?,
             links: BTreeMap::new(),
             addresses: Addresses::default(),
             wires: Wires::default(),
             concerned: HashSet::new(),
             virtual_addresses: HashSet::new(),
             holdings: Holdings::default(),
-            watched: false,
+            sockets: Sockets::default(),
         };
         network.look()?;
         Ok(network)
-    }
-
-    /// What the config says of netlink's buffers, or enough for a burst of thousands of addresses;
-    /// without the privilege the kernel's default has to do.
-    pub(super) fn size_buffers(&self, buffers: &Buffers) {
-        const ENOUGH: u32 = 4 << 20;
-        let monitor = match buffers.monitor {
-            None => self.monitor.size_buffer(ENOUGH, true).or(Ok(())),
-            Some(bytes) => self.monitor.size_buffer(bytes, buffers.force_monitor),
-        };
-        let command = match buffers.command {
-            None => Ok(()),
-            Some(bytes) => self.netlink.size_buffer(bytes, buffers.force_command),
-        };
-        for (what, result) in [("monitor", monitor), ("cmd", command)] {
-            if let Err(error) = result {
-                tracing::warn!("vrrp_netlink_{what}_rcv_bufs: {error}");
-            }
-        }
-    }
-
-    /// `-a`: whatever address comes or goes is said, ours aside.
-    pub(super) fn watch(&mut self) {
-        self.watched = true;
-        let names = self.links.values().map(|link| (link.index, link.name.as_str()));
-        for (index, name) in names {
-            for address in self.addresses.on(index) {
-                tracing::info!("Netlink reflector reports IP {address} added to {name}");
-            }
-        }
     }
 
     /// Asks the kernel for everything.
@@ -126,6 +101,16 @@ impl Network {
         self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
         self.addresses.replace(self.netlink.addresses()?);
         Ok(())
+    }
+
+    /// From now on this holds for all sockets; to be told before [`serve`](Self::serve).
+    pub(super) fn adopt(&mut self, sockets: &Sockets) {
+        self.sockets = sockets.clone();
+        if sockets.no_local_igmp
+            && let Err(error) = sysctl::report_no_local_groups()
+        {
+            tracing::warn!("disable_local_igmp: {error}");
+        }
     }
 
     /// From now on these are the routers, each with an open socket where its interface has one.
@@ -137,8 +122,23 @@ impl Network {
             std::iter::once(&router.interface).chain(others).cloned()
         };
         self.concerned = routers.clone().flat_map(interfaces).collect();
-        let wanted = routers.filter_map(|router| self.ear(router)).collect();
+        let mut wanted = BTreeMap::new();
+        for router in routers {
+            let Some(ear) = self.ear(router) else { continue };
+            *wanted.entry(ear).or_default() += self.room_for(router);
+        }
         self.wires.keep(wanted, &self.links);
+    }
+
+    /// What a router adds to the receive buffer of its socket, in bytes; measured as keepalived's.
+    fn room_for(&self, router: &VirtualRouter) -> u32 {
+        let mtu = || self.links.get(&router.interface).map_or(0, |link| link.mtu);
+        match (router.wire.receive_buffer, self.sockets.buffers) {
+            (Some(bytes), _) | (None, Some(Buffers::Bytes(bytes))) => bytes,
+            (None, Some(Buffers::Mtu(times))) => mtu().saturating_mul(times),
+            (None, Some(Buffers::Advert(times))) => advert_length(router).saturating_mul(times),
+            (None, None) => 0,
+        }
     }
 
     /// Where a router hears adverts. By unicast it has to have the address first.
@@ -147,20 +147,27 @@ impl Network {
             Some(_) => self.interface(router)?.primary?,
             None => router.group,
         };
-        Some((router.interface.clone(), address))
+        let protocol = match router.authentication {
+            Some(Authentication::Header(_)) => AUTHENTICATION_HEADER,
+            _ => PROTOCOL,
+        };
+        Some(Ear { interface: router.interface.clone(), address, protocol })
     }
 
     /// The interface as a router sees it. `None`: there is no such interface.
     pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
         let link = self.links.get(&router.interface)?;
         if let (Some(_), Some(source)) = (&router.unicast, router.source) {
-            let primary = self.addresses.has(IpAddr::V4(source)).then_some(source);
+            let primary = self.addresses.has(source).then_some(source);
             return Some(Interface { up: link.up, primary });
         }
-        let primary = self.addresses.on(link.index).find_map(|it| match it {
-            IpAddr::V4(address) if !self.virtual_addresses.contains(&it) => Some(address),
-            _ => None,
-        });
+        let speaks = |it: &IpAddr| match (it, router.family()) {
+            (IpAddr::V4(_), Family::V4) => true,
+            (IpAddr::V6(address), Family::V6) => address.is_unicast_link_local(),
+            _ => false,
+        };
+        let mut own = self.addresses.on(link.index).filter(speaks);
+        let primary = own.find(|it| !self.virtual_addresses.contains(it));
         Some(Interface { up: link.up, primary })
     }
 
@@ -181,15 +188,8 @@ impl Network {
         self.links.values().find(|link| link.index == index).map(|link| link.name.as_str())
     }
 
-    pub(super) fn send(
-        &mut self,
-        interface: &str,
-        source: IpAddr,
-        destination: IpAddr,
-        ttl: u8,
-        pdu: &[u8],
-    ) -> io::Result<()> {
-        self.wires.send(interface, source, destination, ttl, pdu)
+    pub(super) fn send(&mut self, interface: &str, packet: &Outgoing) -> io::Result<()> {
+        self.wires.send(interface, packet)
     }
 
     pub(super) fn announce(&self, interface: &str, address: IpAddr) -> io::Result<()> {
@@ -198,8 +198,11 @@ impl Network {
             (IpAddr::V4(address), Some(mac)) if link.arp => {
                 self.arp.announce(link.index, mac, address)
             }
-            (IpAddr::V4(_), _) => Ok(()),
-            (IpAddr::V6(_), _) => Err(io::ErrorKind::Unsupported.into()),
+            (IpAddr::V6(address), Some(mac)) if link.arp => {
+                let forwards = sysctl::forwards_ipv6(&link.name);
+                self.neighbours.announce(link.index, mac, address, forwards)
+            }
+            _ => Ok(()),
         }
     }
 }

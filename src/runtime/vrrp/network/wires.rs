@@ -1,16 +1,24 @@
 //! Sockets for adverts, one pair for each group or own address on an interface.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use crate::kernel::netlink::Link;
-use crate::kernel::raw::{HeaderSender, Packet, Receiver};
-use crate::vrrp::packet::PROTOCOL;
+use crate::kernel::raw::{Letter, Packet, Receiver, Sender};
+use crate::plan::wire::Family;
+use crate::vrrp::packet::Outgoing;
 
-/// A socket for adverts: the name of its interface, and the group or own address it hears.
-pub(in crate::runtime::vrrp) type Ear = (String, Ipv4Addr);
+/// A socket for adverts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::runtime::vrrp) struct Ear {
+    pub(in crate::runtime::vrrp) interface: String,
+    /// The group, or the own address, that it hears.
+    pub(in crate::runtime::vrrp) address: IpAddr,
+    /// IP protocol number.
+    pub(in crate::runtime::vrrp) protocol: u8,
+}
 
 /// The open ones.
 #[derive(Debug, Default)]
@@ -24,21 +32,29 @@ pub(super) struct Wires {
 #[derive(Debug)]
 struct Wire {
     index: u32,
+    /// Bytes of its receive buffer that were asked for.
+    room: u32,
     receiver: Receiver,
-    sender: HeaderSender,
+    sender: Sender,
 }
 
 impl Wires {
-    /// Opens what is wanted and isn't open, and closes what isn't wanted, or is on an interface
+    /// Opens what is wanted (with the size of its receive buffer in bytes; 0: the kernel's usual one)
+    /// and isn't open, and closes what isn't wanted, or is on an interface
     /// that has been replaced by another one.
-    pub(super) fn keep(&mut self, wanted: BTreeSet<Ear>, links: &BTreeMap<String, Link>) {
-        self.open.retain(|(interface, address), wire| {
-            let index = links.get(interface).map(|link| link.index);
-            index == Some(wire.index) && wanted.contains(&(interface.clone(), *address))
+    pub(super) fn keep(&mut self, wanted: BTreeMap<Ear, u32>, links: &BTreeMap<String, Link>) {
+        self.open.retain(|ear, wire| {
+            let index = links.get(&ear.interface).map(|link| link.index);
+            index == Some(wire.index) && wanted.contains_key(ear)
         });
-        for ear in wanted {
-            if let Some(link) = links.get(&ear.0) {
-                self.open(link.index, ear);
+        for (ear, room) in wanted {
+            let Some(link) = links.get(&ear.interface) else { continue };
+            self.open(link.index, ear.clone());
+            if let Some(wire) = self.open.get_mut(&ear)
+                && std::mem::replace(&mut wire.room, room) != room
+                && let Err(error) = wire.receiver.set_buffer(room as usize)
+            {
+                tracing::warn!("receive buffer of {room} bytes: {error}");
             }
         }
     }
@@ -50,26 +66,31 @@ impl Wires {
 
     /// Another interface has this name now.
     pub(super) fn close_named(&mut self, name: &str) {
-        self.open.retain(|(interface, _), _| interface != name);
+        self.open.retain(|ear, _| ear.interface != name);
     }
 
     fn open(&mut self, index: u32, key: Ear) {
-        let (interface, address) = (key.0.as_str(), key.1);
+        let Ear { interface, address, protocol } = &key;
+        let (address, protocol) = (*address, *protocol);
         if self.open.contains_key(&key) {
             return;
         }
         let receiver = match address.is_multicast() {
-            true => Receiver::join(PROTOCOL, interface, index, address),
-            false => Receiver::bind(PROTOCOL, interface, address),
+            true => Receiver::join(protocol, interface, index, address),
+            false => Receiver::bind(protocol, interface, index, address),
         };
         let wire = receiver.and_then(|receiver| {
-            Ok(Wire { index, receiver, sender: HeaderSender::open(interface)? })
+            Ok(Wire { index, room: 0, receiver, sender: Sender::open(interface, index, address)? })
         });
         match wire {
             Ok(wire) => {
                 let cast = if address.is_multicast() { "multicast" } else { "unicast" };
+                let family = match Family::of(address) {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                };
                 tracing::debug!(
-                    "VRRP sockpool: [ifindex(  {index}), family(IPv4), proto(112), {cast}, \
+                    "VRRP sockpool: [ifindex(  {index}), family({family}), proto({protocol}), {cast}, \
                      address({address})]"
                 );
                 self.open.insert(key, wire);
@@ -99,21 +120,16 @@ impl Wires {
             .find_map(|(ear, wire)| Some((ear.clone(), wire.receiver.take_waiting()?)))
     }
 
-    pub(super) fn send(
-        &mut self,
-        interface: &str,
-        source: IpAddr,
-        destination: IpAddr,
-        ttl: u8,
-        pdu: &[u8],
-    ) -> io::Result<()> {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else {
-            return Err(io::ErrorKind::Unsupported.into());
-        };
+    pub(super) fn send(&mut self, interface: &str, packet: &Outgoing) -> io::Result<()> {
+        let Outgoing { source, destination, protocol, ttl, identification, ref payload } = *packet;
         // To the group, or from where the peers' adverts come in.
-        let ears = [destination, source].map(|address| (interface.to_owned(), address));
-        let ear = ears.iter().find(|ear| self.open.contains_key(ear));
-        let wire = ear.and_then(|ear| self.open.get_mut(ear)).ok_or(io::ErrorKind::NotConnected)?;
-        wire.sender.send(PROTOCOL, source, destination, ttl, pdu)
+        let ears = [destination, source].map(|address| Ear {
+            interface: interface.to_owned(),
+            address,
+            protocol,
+        });
+        let wire = ears.iter().find_map(|ear| self.open.get(ear));
+        let wire = wire.ok_or(io::ErrorKind::NotConnected)?;
+        wire.sender.send(Letter { source, destination, protocol, ttl, identification, payload })
     }
 }
