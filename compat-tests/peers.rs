@@ -5,6 +5,7 @@
 //! over the wire, `peers/unicast.rs` the same without multicast, `peers/mishaps.rs` what others do to a
 //! node.
 
+mod matrix;
 mod mishaps;
 mod unicast;
 mod version3;

@@ -5,7 +5,7 @@
 
 pub(crate) mod daemon;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -112,7 +112,8 @@ impl Host {
     }
 
     /// Does any interface have this address?
-    pub(crate) fn holds(&self, address: Ipv4Addr) -> bool {
+    pub(crate) fn holds(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         let addresses = self.netlink.lock().unwrap().addresses().unwrap();
         addresses.iter().any(|it| it.address == address)
     }
