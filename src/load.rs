@@ -27,6 +27,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// `None`: nothing can run with these files.
     pub plan: Option<Plan>,
+    /// `net_namespace` of keepalived.conf: interfaces were looked for in the caller's.
+    pub network_namespace: Option<String>,
     /// What `nginx -T` prints.
     pub dump: Vec<u8>,
 }
@@ -42,6 +44,7 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Loaded {
         let id = inputs.config_id.as_deref();
         let (config, diagnostics) = keepalived::read(&mut loaded.sources, path, id, host);
         loaded.diagnostics.extend(diagnostics);
+        loaded.network_namespace.clone_from(&config.globals.process.plan.net_namespace);
         let (vrrp, diagnostics) = keepalived::lower(&config, host);
         loaded.diagnostics.extend(diagnostics);
         let (checkers, bfd, diagnostics) = keepalived::lower_checkers(&config, host);

@@ -149,10 +149,7 @@ fn keepalived_names_options_that_it_cannot_honour() {
     let file = cell.write("keepalived.conf", super::cell::KEEPALIVED_CONF);
     for (option, name) in [
         ("-x", "--snmp"),
-        ("-V", "--dont-release-vrrp"),
         ("-I", "--dont-release-ipvs"),
-        ("-X", "--release-vips"),
-        ("-a", "--address-monitoring"),
         ("-c/run/c.pid", "--checkers_pid"),
         ("--bfd_pid=/run/b.pid", "--bfd_pid"),
     ] {
@@ -164,8 +161,9 @@ fn keepalived_names_options_that_it_cannot_honour() {
             done.err
         );
     }
-    for (option, name) in [("-sblue", "--namespace"), ("-T", "--genhash")] {
-        let done = run(cell.ours("keepalived").args([option, "-f", &file]));
+    let blue = "Unable to set network namespace no-such-blue";
+    for (option, name) in [("-sno-such-blue", blue), ("-T", "--genhash")] {
+        let done = run(cell.ours("keepalived").args(["-n", "-l", "-G", option, "-f", &file]));
         assert_ne!(done.code, 0, "{option}");
         assert!(done.err.contains(name), "{option}: {}", done.err);
     }

@@ -16,7 +16,7 @@ pub(super) const ERRORS: u8 = 1;
 pub(super) const UNREADABLE: u8 = 2;
 
 pub(super) fn run(inputs: &Inputs, as_json: bool, strict: bool) -> ExitCode {
-    let loaded = loading::now(inputs);
+    let loaded = loading::to_look_at(inputs);
     let code = verdict(&loaded, strict);
     if as_json {
         let each = loaded.diagnostics.iter();

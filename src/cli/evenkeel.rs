@@ -187,6 +187,7 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         },
         pid_file: Some(PID_FILE.into()),
         vrrp_pid_file: Some(super::keepalived::PID_FILE.into()),
+        reload_file: "/run/keepalived.reload".into(),
         log: settings("supervisor"),
         mute: false,
         respawn: true,
@@ -195,8 +196,21 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         eprintln!("evenkeel: {error}");
         return ExitCode::FAILURE;
     }
-    let loaded = loading::now(&inputs);
+    let loaded = match loading::first(&inputs, None) {
+        Ok(loaded) => loaded,
+        Err((name, error)) => {
+            eprintln!("evenkeel: network namespace {name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     loading::complain(&loaded);
+    if loading::namespace().is_some() && inputs.nginx.is_some() {
+        eprintln!(
+            "evenkeel: keepalived.conf has net_namespace, and nginx.conf would be run in there, \
+             too: start them one by one (-k FILE, -n FILE)"
+        );
+        return ExitCode::FAILURE;
+    }
     let plan = match loaded.plan {
         Some(plan) if plan.vrrp.is_some() || plan.stream.is_some() => plan,
         Some(_) => {

@@ -10,7 +10,7 @@ use crate::text::Severity;
 
 /// Prints the plan of `inputs`; secrets stay hidden.
 pub(super) fn plan(inputs: &Inputs, as_json: bool) -> ExitCode {
-    let loaded = loading::now(inputs);
+    let loaded = loading::to_look_at(inputs);
     loading::complain(&loaded);
     let Some(plan) = &loaded.plan else { return ExitCode::from(check::ERRORS) };
     if as_json {

@@ -379,6 +379,7 @@ fn run(
         stream: worker,
         pid_file: None,
         vrrp_pid_file: None,
+        reload_file: PathBuf::new(),
         log: log.clone(),
         mute: false,
         respawn: true,

@@ -1,7 +1,7 @@
 //! The time of day as people of this host write it, for log lines.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Prints as `2026/11/22 23:14:35`, nginx's layout.
 #[derive(Clone, Copy)]
@@ -61,6 +61,82 @@ pub fn rfc5322() -> String {
     )
 }
 
+/// `2026-11-23 00:53:52`
+pub fn plain(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = LocalTime::at(since.as_secs() as libc::time_t).0;
+    let (year, month) = (time.tm_year + 1900, time.tm_mon + 1);
+    let (day, hour, minute, second) = (time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// When it is next the time that `text` says: `HH:MM:SS`, or once and maybe in the past:
+/// `YY-MM-DD HH:MM:SS`, `YYYY-MM-DD HH:MM:SS`; in UTC with a `Z` behind it. Nothing else is a time.
+pub fn next(text: &str, now: SystemTime) -> Option<SystemTime> {
+    let (text, utc) = match text.strip_suffix('Z') {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let (date, time) = match text.split_once(' ') {
+        Some((date, time)) => (Some(date), time),
+        None => (None, text),
+    };
+    let [hour, minute, second] = numbers(time, ':', &[2])?;
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as libc::time_t;
+    let mut fields = match utc {
+        // SAFETY: all zeros is a valid `tm`, and both pointers are to live values of the right types.
+        true => unsafe {
+            let mut fields = std::mem::zeroed();
+            libc::gmtime_r(&since, &mut fields);
+            fields
+        },
+        false => LocalTime::at(since).0,
+    };
+    if let Some(date) = date {
+        let [year, month, day] = numbers(date, '-', &[2, 4])?;
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        fields.tm_year = if year < 100 { year + 100 } else { year - 1900 };
+        (fields.tm_mon, fields.tm_mday) = (month - 1, day);
+    }
+    (fields.tm_hour, fields.tm_min, fields.tm_sec) = (hour, minute, second);
+    // Whether summer time holds then is for the C library to find out.
+    fields.tm_isdst = -1;
+    let at = |mut fields: libc::tm| {
+        // SAFETY: the pointer is to a live `tm` of our own, which both may normalise.
+        let seconds = unsafe {
+            match utc {
+                true => libc::timegm(&mut fields),
+                false => libc::mktime(&mut fields),
+            }
+        };
+        Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
+    };
+    match at(fields)? {
+        at_that_time if date.is_some() || at_that_time > now => Some(at_that_time),
+        _ => {
+            fields.tm_mday += 1;
+            at(fields)
+        }
+    }
+}
+
+/// Three numbers, the first with as many digits as `widths` allows, the others with two.
+fn numbers(text: &str, separator: char, widths: &[usize]) -> Option<[i32; 3]> {
+    let parts: Vec<&str> = text.split(separator).collect();
+    let [first, second, third] = parts[..] else { return None };
+    let right = widths.contains(&first.len()) && second.len() == 2 && third.len() == 2;
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !right || ![first, second, third].into_iter().all(digits) {
+        return None;
+    }
+    Some([first.parse().ok()?, second.parse().ok()?, third.parse().ok()?])
+}
+
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -83,6 +159,45 @@ impl fmt::Debug for LocalTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_manuals_three_formats_are_times() {
+        // 2026-11-18T07:06:40Z
+        let now = UNIX_EPOCH + Duration::from_secs(1_794_985_600);
+        let after = |text: &str| {
+            let at = next(text, now)?;
+            Some(match at.duration_since(now) {
+                Ok(left) => left.as_secs() as i64,
+                Err(past) => -(past.duration().as_secs() as i64),
+            })
+        };
+        assert_eq!(after("07:06:50Z"), Some(10));
+        assert_eq!(after("07:06:30Z"), Some(86_390), "tomorrow");
+        assert_eq!(after("2026-11-18 07:06:50Z"), Some(10));
+        assert_eq!(after("26-11-18 07:06:30Z"), Some(-10), "with a date it can be over");
+        assert_eq!(after("26-11-19 07:06:40Z"), Some(86_400));
+        assert_eq!(next(&plain(now), now), Some(now), "as people of this host write it");
+        let wrong = [
+            "",
+            "7:06:50",
+            "07:06",
+            "07:06:50 Z",
+            " 07:06:50",
+            "07:06:50 ",
+            "24:00:00",
+            "26-11-18  07:06:50",
+            "126-11-18 07:06:50",
+            "26-13-18 07:06:50",
+            "26-1-18 07:06:50",
+            "+7:06:50",
+            "26/11/18 07:06:50",
+            "07:06:50z",
+            "é7:06:5",
+        ];
+        for text in wrong {
+            assert_eq!(after(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn has_the_layout_of_a_log() {

@@ -18,5 +18,6 @@ pub mod proc;
 pub mod process;
 pub mod raw;
 pub mod ready;
+pub mod scheduling;
 pub mod sysctl;
 pub mod tcp;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chdir, getegid, geteuid, pivot_root};
@@ -42,6 +42,29 @@ pub fn become_root_in_user_namespace() -> io::Result<()> {
     std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
     std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
     Ok(())
+}
+
+/// Moves the calling thread into the network namespace of this name (ip-netns(8)).
+pub fn enter_network(name: &str) -> io::Result<()> {
+    if name.is_empty() || name.contains('/') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let file = std::fs::File::open(Path::new("/run/netns").join(name))?;
+    Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
+}
+
+/// From here on this process and its children see the folder `what` at `at`, too; nobody else
+/// does. Mounts that the host makes later are still seen. The process must have one thread only.
+pub fn show_at(what: &Path, at: &Path) -> io::Result<()> {
+    let none = None::<&str>;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)?;
+    Ok(mount(Some(what), at, none, MsFlags::MS_BIND, none)?)
+}
+
+/// The end of [`show_at`].
+pub fn show_no_longer(at: &Path) -> io::Result<()> {
+    Ok(umount2(at, MntFlags::MNT_DETACH)?)
 }
 
 /// Are all ids of the host known here? Not so in a user namespace that maps only its founder.

@@ -69,6 +69,23 @@ pub fn run_as(command: &mut Command, uid: u32, gid: u32, groups: &[u32]) {
     unsafe { command.pre_exec(act) };
 }
 
+/// Lets the child that `command` will start get SIGTERM when the thread that starts it ends, by
+/// whatever cause (prctl(2), PR_SET_PDEATHSIG). What that child starts is not concerned.
+pub fn die_with_this_thread(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    let bind = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+        // It may have ended already.
+        match nix::unistd::getppid() == parent {
+            true => Ok(()),
+            false => Err(Errno::ESRCH.into()),
+        }
+    };
+    // SAFETY: the closure runs between fork and exec and makes two system calls, neither of which
+    // allocates, locks, or touches memory that another thread may have been changing.
+    unsafe { command.pre_exec(bind) };
+}
+
 /// A child that has ended, or (for PID 1) an orphan of somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {

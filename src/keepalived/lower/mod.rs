@@ -9,6 +9,7 @@
 mod checker;
 mod conduct;
 mod instance;
+mod process;
 mod script;
 mod telling;
 mod wire;
@@ -60,7 +61,17 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
         let (scripts, routers) = used(checks, routers);
         let conduct = conduct::common(&config.globals.conduct);
-        VrrpPlan { router_id, scripts, routers, conduct, telling, sockets, ..VrrpPlan::default() }
+        let process = process::process(&config.globals.process);
+        VrrpPlan {
+            router_id,
+            scripts,
+            routers,
+            conduct,
+            telling,
+            sockets,
+            process,
+            ..VrrpPlan::default()
+        }
     });
     (plan, diagnostics)
 }

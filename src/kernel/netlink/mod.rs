@@ -9,8 +9,10 @@ mod link;
 mod monitor;
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_route::RouteNetlinkMessage;
+use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::packet_core::{
     NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -34,6 +36,13 @@ impl Netlink {
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Netlink { socket, sequence: 0 })
+    }
+
+    /// The size of the receive buffer; `force`: beyond `net.core.rmem_max`.
+    pub fn size_buffer(&self, bytes: u32, force: bool) -> io::Result<()> {
+        // SAFETY: the socket is open as long as `self` lives, and the borrow ends before.
+        let socket = unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) };
+        size_buffer(socket, bytes, force)
     }
 
     /// Sends one request and reads until its answer is complete.
@@ -71,6 +80,16 @@ impl Netlink {
             }
         }
     }
+}
+
+/// socket(7), SO_RCVBUF and SO_RCVBUFFORCE.
+fn size_buffer(socket: BorrowedFd, bytes: u32, force: bool) -> io::Result<()> {
+    let bytes = bytes as usize;
+    match force {
+        true => setsockopt(&socket, sockopt::RcvBufForce, &bytes)?,
+        false => setsockopt(&socket, sockopt::RcvBuf, &bytes)?,
+    }
+    Ok(())
 }
 
 /// The messages of one datagram; what cannot be read is left out.

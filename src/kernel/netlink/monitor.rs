@@ -1,7 +1,7 @@
 //! What the kernel reports by itself.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::address::{Address, address};
 use super::link::{Link, link};
-use super::messages;
+use super::{messages, size_buffer};
 use crate::kernel::ready::when_readable;
 
 /// No datagram of rtnetlink is larger (netlink(7)).
@@ -47,14 +47,17 @@ impl Monitor {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.set_non_blocking(true)?;
-        // A burst of thousands of addresses must fit; without the privilege the default has to do.
-        let _ = socket.set_rx_buf_sz(1_u32 << 20);
         for group in [libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR] {
             socket.add_membership(group)?;
         }
         // SAFETY: `into_raw_fd` gave this open descriptor up.
         let socket = unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) };
         Ok(Monitor { socket: when_readable(socket)?, buffer: vec![0; LARGEST] })
+    }
+
+    /// The size of the receive buffer; `force`: beyond `net.core.rmem_max`.
+    pub fn size_buffer(&self, bytes: u32, force: bool) -> io::Result<()> {
+        size_buffer(self.socket.get_ref().as_fd(), bytes, force)
     }
 
     /// The next changes, in order: as many as are there, up to the first that isn't an address's.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use crate::kernel::process::run_as;
+use crate::kernel::process::{die_with_this_thread, run_as};
 use crate::plan::track::RunAs;
 
 /// What only roles understand; a script may start daemons of its own.
@@ -35,6 +35,15 @@ pub struct Script {
 impl Script {
     /// Starts it. Must be called inside a tokio runtime.
     pub fn start(argv: &[String], user: Option<&RunAs>) -> io::Result<Self> {
+        Self::launch(argv, user, false)
+    }
+
+    /// The same; it gets SIGTERM should this thread end before it, however it ends.
+    pub fn start_bound(argv: &[String], user: Option<&RunAs>) -> io::Result<Self> {
+        Self::launch(argv, user, true)
+    }
+
+    fn launch(argv: &[String], user: Option<&RunAs>, bound: bool) -> io::Result<Self> {
         let (program, arguments) =
             argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let mut command = Command::new(program);
@@ -55,6 +64,9 @@ impl Script {
                     command.gid(user.gid);
                 }
             }
+        }
+        if bound {
+            die_with_this_thread(command.as_std_mut());
         }
         let child = command.spawn()?;
         let group = child.id().map_or(0, |pid| pid as i32);

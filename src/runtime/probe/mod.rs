@@ -294,7 +294,8 @@ impl Worker {
     }
 
     fn run_command(&mut self, check: CheckKey, argv: &[String], user: Option<&RunAs>) {
-        let mut script = match Script::start(argv, user) {
+        // Nobody would wait for its result should this process be killed.
+        let mut script = match Script::start_bound(argv, user) {
             Ok(script) => script,
             Err(error) => {
                 self.tell(Finding::NotStarted { check, message: error.to_string() });

@@ -26,6 +26,8 @@ pub struct Face {
     pub pid_file: Option<PathBuf>,
     /// The vrrp role's.
     pub vrrp_pid_file: Option<PathBuf>,
+    /// `reload_file` without a path.
+    pub reload_file: PathBuf,
     /// How the supervisor logs.
     pub log: log::Settings,
     /// Roles get no standard error: the daemon is in the background, and logs elsewhere.

@@ -10,13 +10,16 @@ pub mod face;
 mod listeners;
 mod outer;
 mod pid_file;
+mod reading;
 mod reload;
 pub mod role;
+mod schedule;
 pub mod signals;
 mod systemd;
 mod upkeep;
 mod words;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +32,9 @@ use listeners::Listeners;
 pub use listeners::probe_listeners;
 use outer::Which;
 use pid_file::PidFile;
+pub use reading::save;
 use role::{Role, State};
+use schedule::Schedule;
 use signals::Signal;
 use systemd::Systemd;
 
@@ -39,6 +44,7 @@ use crate::kernel::process::Launch;
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Listener;
+use crate::plan::vrrp_process::VrrpProcess;
 
 /// What came of reading the config files again.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +53,10 @@ pub struct Fresh {
     pub plan: Option<Plan>,
     /// What to say about them, worded for the log.
     pub messages: Vec<(LogLevel, String)>,
+    /// `keepalived -t` would find nothing wrong.
+    pub sound: bool,
+    /// The files as they were read, for the plan that wants a copy kept.
+    pub copy: Vec<u8>,
 }
 
 /// Reads the config files. Runs beside the supervisor's loop: it may take its time.
@@ -95,6 +105,7 @@ pub struct Supervisor {
     pid_file: Option<PidFile>,
     phase: Phase,
     loading: Loading,
+    schedule: Schedule,
 }
 
 impl std::fmt::Debug for Supervisor {
@@ -145,6 +156,7 @@ impl Supervisor {
             pid_file: None,
             phase: Phase::Running,
             loading: Loading::Idle,
+            schedule: Schedule::default(),
         })
     }
 
@@ -189,6 +201,8 @@ impl Supervisor {
         self.phase = Phase::Starting { launch, until: Instant::now() + START };
         words::starting(&self.face);
         self.run_outer(Which::Startup, &mut inbox, &events).await;
+        let reload = self.process().reload.clone();
+        self.schedule.adopt(&reload);
         for kind in RoleKind::ALL {
             self.start_role(kind, &events);
         }
@@ -202,12 +216,16 @@ impl Supervisor {
                 self.handle(event, &events);
             }
             self.look_after_roles(&events);
+            if self.schedule.is_due() {
+                self.reload(&events);
+            }
         }
     }
 
     /// Waits for what happens next; `None`: a deadline came first.
     async fn next_event(&self, inbox: &mut UnboundedReceiver<Event>) -> Option<Event> {
-        let mut deadline = self.roles.iter().filter_map(Role::deadline).min();
+        let roles = self.roles.iter().filter_map(Role::deadline);
+        let mut deadline = roles.chain(self.schedule.deadline()).min();
         if let Phase::Starting { until, .. } = &self.phase {
             deadline = Some(deadline.map_or(*until, |deadline| deadline.min(*until)));
         }
@@ -292,6 +310,19 @@ impl Supervisor {
         }
     }
 
+    /// What the config says of processes; the defaults where it has no VRRP.
+    fn process(&self) -> Cow<'_, VrrpProcess> {
+        match &self.plan.vrrp {
+            Some(plan) => Cow::Borrowed(&plan.process),
+            None => Cow::Owned(VrrpProcess::default()),
+        }
+    }
+
+    /// `child_wait_time`, if it is longer than usual.
+    fn patience(&self) -> Duration {
+        self.process().child_wait.unwrap_or_default().max(PATIENCE)
+    }
+
     fn role(&mut self, kind: RoleKind) -> &mut Role {
         match kind {
             RoleKind::Vrrp => &mut self.roles[0],
@@ -353,6 +384,7 @@ impl Supervisor {
             _ => code,
         };
         self.phase = Phase::Stopping { graceful, code };
+        let patience = self.patience();
         self.systemd.stopping();
         words::stopping(&self.face);
         for role in &mut self.roles {
@@ -364,7 +396,7 @@ impl Supervisor {
                 && let Some(running) = role.running_mut()
                 && running.ending.is_some_and(|ending| ending.until.is_none())
             {
-                role.end(&Order::Stop, Some(PATIENCE));
+                role.end(&Order::Stop, Some(patience));
             }
         }
         self.stop_next();
@@ -372,6 +404,7 @@ impl Supervisor {
 
     fn stop_next(&mut self) {
         let Phase::Stopping { graceful, .. } = self.phase else { return };
+        let patience = self.patience();
         for role in &mut self.roles {
             let Some(running) = role.running() else { continue };
             if running.ending.is_none() {
@@ -381,7 +414,7 @@ impl Supervisor {
                         // Nobody accepts any more, so new clients must be refused, not queued.
                         self.listeners.close_all();
                     }
-                    _ => role.end(&Order::Stop, Some(PATIENCE)),
+                    _ => role.end(&Order::Stop, Some(patience)),
                 }
             }
             // The next one follows when this one has ended.

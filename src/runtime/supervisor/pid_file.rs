@@ -1,6 +1,7 @@
 //! Files that tell scripts which process to signal.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Face, Kind, Refusal, RoleKind, Supervisor};
@@ -20,6 +21,8 @@ impl PidFile {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(path, format!("{pid}\n"))?;
+        // Whatever the umask: scripts of all users look for it.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
         Ok(PidFile { path: path.to_owned() })
     }
 

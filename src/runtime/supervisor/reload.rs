@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::reading::Reading;
 use super::role::{Role, Running};
 use super::{Event, Fresh, Kind, Loading, PATIENCE, Phase, RoleKind, Supervisor, wanted, words};
 use crate::plan::process::{ErrorLog, LogTarget};
@@ -23,12 +24,14 @@ impl Supervisor {
             return;
         }
         self.loading = Loading::Busy;
+        let reading = Reading::new(&self.process().reload, &self.face.reload_file);
+        reading.announce();
         words::reloading(&self.face);
         self.systemd.reloading();
         let (load, events) = (Arc::clone(&self.load), events.clone());
         tokio::task::spawn_blocking(move || {
             // The loop that would hear it may have ended meanwhile.
-            let _ = events.send(Event::Loaded(Box::new(load())));
+            let _ = events.send(Event::Loaded(Box::new(reading.read(&load))));
         });
     }
 
@@ -57,6 +60,9 @@ impl Supervisor {
             return self.stay();
         }
         self.apply_log(&plan);
+        if let Some(vrrp) = &plan.vrrp {
+            self.schedule.adopt(&vrrp.process.reload);
+        }
         let before = std::mem::replace(&mut self.plan, plan);
         self.give_new_logs(&before);
         self.hand_out(&before, events);

@@ -118,9 +118,19 @@ impl Supervisor {
         let proven = role.proven;
         let ordered = running.ending.is_some();
         words::role_ended(&self.face, kind, running.pid, status, ordered);
-        // A successor that starts at once takes over what a crashed role has left.
-        let crashed = !stopping && !ordered && failure.is_none() && !stopped_by_somebody(status);
-        if !crashed {
+        // A successor that starts at once takes over what a crashed role has left: put back below.
+        // In every other case it goes, here and only here.
+        let wait = match !stopping && !ordered && failure.is_none() && !stopped_by_somebody(status)
+        {
+            true if self.wants(kind) && self.face.respawn => {
+                Some(self.role(kind).back_off.after(running.since.elapsed()))
+            }
+            _ => None,
+        };
+        let inherited = wait.is_some_and(|wait| wait.is_zero());
+        if inherited {
+            self.role(kind).held = left;
+        } else {
             release(&left);
         }
         if stopping {
@@ -147,7 +157,6 @@ impl Supervisor {
             self.start_role(kind, events);
         } else if ordered || !wanted || !self.face.respawn {
             // It ended as it should, or nobody is to follow it.
-            release(&left);
         } else if stopped_by_hand {
             words::stays_stopped(kind);
             if kind == RoleKind::Stream {
@@ -156,15 +165,12 @@ impl Supervisor {
             }
             self.go_on();
         } else {
-            let wait = self.role(kind).back_off.after(running.since.elapsed());
+            let lived = running.since.elapsed();
+            let wait = wait.unwrap_or_else(|| self.role(kind).back_off.after(lived));
             words::respawn(&self.face, kind, running.pid, wait);
-            if wait.is_zero() && crashed {
-                self.role(kind).held = left;
-                self.start_role(kind, events);
-            } else if wait.is_zero() {
+            if wait.is_zero() {
                 self.start_role(kind, events);
             } else {
-                release(&left);
                 self.role(kind).state = State::Waiting(Instant::now() + wait);
             }
         }

@@ -40,6 +40,7 @@ impl Role {
                     self.complain(now, at, "sending an advert", sent);
                 }
                 Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
+                Action::RemoveAddresses(_) if self.addresses_stay => {}
                 Action::RemoveAddresses(addresses) => {
                     for address in &addresses {
                         let removed = self.network.remove(interface, address).map(drop);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::directory::Directory;
 use super::network::Network;
-use super::role::{Punctuality, Role};
+use super::role::Role;
 use super::router::Router;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::VirtualRouter;
@@ -51,6 +51,8 @@ impl Role {
         self.router_id.clone_from(&plan.router_id);
         self.network.adopt(&plan.sockets);
         self.herald.reload(&plan, &self.probe);
+        self.network.size_buffers(&plan.process.buffers);
+        self.bearing.adopt(&plan.process.scheduling);
         let names: HashSet<&str> = plan.routers.iter().map(|new| new.name.as_str()).collect();
         for at in 0..self.routers.len() {
             if !names.contains(self.routers[at].name()) {
@@ -104,6 +106,11 @@ impl Role {
         tracing::info!("Stopping");
         let now = Instant::now();
         self.herald.dismiss(&self.probe);
+        if self.leave_addresses {
+            // Nobody holds them any more: not to be taken off by us, nor by the supervisor.
+            self.network.holdings.forget();
+            self.addresses_stay = true;
+        }
         for at in 0..self.routers.len() {
             self.tell(now, at, Event::Shutdown);
         }
@@ -114,8 +121,7 @@ impl Role {
         }
         self.report_held();
         self.probe.finish();
-        let Punctuality { timers, late, worst } = self.punctuality;
-        tracing::debug!("{timers} timers, {late} late, worst {:.3} s", worst.as_secs_f64());
+        self.bearing.sum_up();
         tracing::info!("Stopped");
     }
 }

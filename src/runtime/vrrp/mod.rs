@@ -7,6 +7,7 @@
 //! [`scripts`].
 
 mod agenda;
+mod bearing;
 mod deeds;
 mod directory;
 mod herald;
@@ -36,7 +37,11 @@ pub fn run(control: Control) -> ExitCode {
         Ok(_) => return ExitCode::SUCCESS,
         Err(error) => return fail(&control, format!("no plan: {error}")),
     };
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(UMASK));
+    let umask = succession.plan.process.umask.unwrap_or(UMASK);
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(umask));
+    if let Some(name) = &succession.plan.process.names.vrrp {
+        crate::kernel::process::set_name(name);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&control, format!("no runtime: {error}")),
@@ -46,6 +51,10 @@ pub fn run(control: Control) -> ExitCode {
             Ok(role) => {
                 role.run().await;
                 ExitCode::SUCCESS
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                let hint = "adverts need CAP_NET_RAW and addresses CAP_NET_ADMIN: start it as root";
+                fail(&control, format!("cannot start: {error}; {hint}"))
             }
             Err(error) => fail(&control, format!("cannot start: {error}")),
         }

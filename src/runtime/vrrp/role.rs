@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::agenda::Agenda;
+use super::bearing::{Bearing, LATE};
 use super::directory::Directory;
 use super::herald::Herald;
 use super::life::inherits;
@@ -27,8 +28,6 @@ use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Event, Received};
 use crate::vrrp::packet::vrid_of;
 
-/// A timer later than this lets waiting packets be heard first.
-const LATE: Duration = Duration::from_millis(20);
 /// So many timers fire in a row; then it is others' turn.
 const AT_ONCE: usize = 64;
 
@@ -50,17 +49,13 @@ pub(super) struct Role {
     pub(super) listen_until: Option<Instant>,
     /// When to try again to tell the supervisor what is held.
     pub(super) report_at: Option<Instant>,
-    pub(super) punctuality: Punctuality,
+    pub(super) bearing: Bearing,
+    /// At the end; asked for on the command line.
+    pub(super) leave_addresses: bool,
+    /// It is the end, and they are left.
+    pub(super) addresses_stay: bool,
     /// For lines that belong to no router.
     pub(super) valve: Valve,
-}
-
-/// How late timers were.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Punctuality {
-    pub(super) timers: u64,
-    pub(super) late: u64,
-    pub(super) worst: Duration,
 }
 
 /// What may happen next.
@@ -95,10 +90,19 @@ impl Role {
             signals: Signals::catch()?,
             listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
-            punctuality: Punctuality::default(),
+            bearing: Bearing::new(now),
+            leave_addresses: false,
+            addresses_stay: false,
             valve: Valve::new(now),
         };
         role.network.adopt(&plan.sockets);
+        role.network.size_buffers(&plan.process.buffers);
+        role.leave_addresses = plan.process.leave_addresses;
+        if plan.process.watch_addresses {
+            role.network.watch();
+        }
+        // The other threads are there already, and stay as they are.
+        role.bearing.adopt(&plan.process.scheduling);
         role.network.serve(plan.routers.iter());
         role.scripts.replace(now, &plan, &role.probe);
         role.network.holdings.claim(held.iter().copied());
@@ -134,6 +138,7 @@ impl Role {
                 }
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
+                Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
                 Occasion::Signal(number) => self.dump(number),
                 Occasion::Instruction(Ok(Some(instruction))) => match *instruction {
                     Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
@@ -190,12 +195,6 @@ impl Role {
         if let Some(worst) = self.agenda.next()
             && worst + LATE <= now
         {
-            self.punctuality.late += 1;
-            let late = now - worst;
-            if late > self.punctuality.worst {
-                self.punctuality.worst = late;
-                tracing::debug!("a timer fired {:.3} s late", late.as_secs_f64());
-            }
             // What was said while this process slept decides whether a timer still has a point.
             for _ in 0..4096 {
                 let Some((ear, packet)) = self.network.waiting_packet() else { break };
@@ -204,7 +203,10 @@ impl Role {
         }
         for _ in 0..AT_ONCE {
             let Some(at) = self.agenda.due(now) else { break };
-            self.punctuality.timers += 1;
+            let machine = &self.routers[at].machine;
+            if let Some(due) = machine.deadline() {
+                self.bearing.note(now, now - due, machine.router().advert_interval);
+            }
             self.tell(now, at, Event::Timeout);
         }
         if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {

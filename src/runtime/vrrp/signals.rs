@@ -20,6 +20,7 @@ impl Signals {
             libc::SIGHUP,
             libc::SIGUSR1,
             libc::SIGUSR2,
+            libc::SIGXCPU,
             // Exporters send it to whatever pid they find in /run/keepalived.pid.
             JSON,
             STATS_CLEAR,

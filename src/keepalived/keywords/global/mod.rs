@@ -23,12 +23,8 @@ const NO_DBUS: &str = "there is no D-Bus interface";
 const NO_FIREWALL: &str = "the firewall isn't touched";
 const NO_GROUPING: &str = "gratuitous ARP isn't slowed down by groups of interfaces";
 const NO_IPVS: &str = "IPVS isn't set up";
-const NO_NAMESPACE: &str = "nothing is run rather than in the wrong network namespace";
-const NO_RELOADING: &str = "reloads happen on SIGHUP only";
 const NO_SNMP: &str = "SNMP isn't spoken";
 const NO_STATIC: &str = "static addresses, routes and rules aren't set up";
-const NO_SCHEDULING: &str = "priorities and scheduling of the processes stay as they were at start";
-const OWN_NAMES: &str = "the process is named as keepalived's, which is what scripts look for";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
 const VMAC_ONLY: &str = "it concerns virtual MAC interfaces, which aren't made";
 

@@ -1,8 +1,7 @@
 //! Setters of `global_defs` and of the keywords outside of blocks.
 
-use super::super::super::config::{At, KeepalivedConfig, Refusal};
+use super::super::super::config::{At, KeepalivedConfig};
 use super::super::read::{self, wrong};
-use super::NO_NAMESPACE;
 use crate::text::{Diagnostic, Diagnostics, Node};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -201,16 +200,4 @@ pub(super) fn min_garp(config: &mut KeepalivedConfig, node: &Node, diagnostics: 
             diagnostics.push(wrong(&node.args[0], message, "neither on nor off".to_owned()));
         }
     }
-}
-
-pub(super) fn net_namespace(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    if node.args.is_empty() {
-        return missing(node, "net_namespace name missing - ignoring", diagnostics);
-    }
-    let keyword = node.name.lossy().into_owned();
-    config.refused.push(Refusal { keyword, why: NO_NAMESPACE, span: node.name.span });
 }

@@ -105,10 +105,15 @@ impl Network {
 
     /// An interface's own address came or went.
     fn own_address(&self, what: &str, preposition: &str, address: &Address) -> Option<Incident> {
+        let name = self.name_of(address.index)?.to_owned();
+        let Address { index, address: ip, prefix, .. } = *address;
+        if self.watched && !self.holdings.contains(&Held { index, address: ip, prefix }) {
+            let what = if what == "Assigned" { "added to" } else { "removed from" };
+            tracing::info!("Netlink reflector reports IP {ip} {what} {name}");
+        }
         if self.virtual_addresses.contains(&address.address) {
             return None;
         }
-        let name = self.name_of(address.index)?.to_owned();
         if self.concerned.contains(&name) {
             tracing::debug!("{what} address {} {preposition} interface {name}", address.address);
         }

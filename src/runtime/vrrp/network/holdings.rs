@@ -45,6 +45,13 @@ impl Holdings {
         left
     }
 
+    /// Whatever is on interfaces is left there from now on.
+    pub(in crate::runtime::vrrp) fn forget(&mut self) {
+        self.held.clear();
+        self.let_go.clear();
+        self.unclear = true;
+    }
+
     pub(in crate::runtime::vrrp) fn contains(&self, it: &Held) -> bool {
         self.held.contains(it)
     }

@@ -23,6 +23,7 @@ use crate::kernel::netlink::{Change, Link, Monitor, Netlink};
 use crate::kernel::raw::Packet;
 use crate::kernel::sysctl;
 use crate::plan::vrrp::{Authentication, VirtualRouter};
+use crate::plan::vrrp_process;
 use crate::plan::wire::{Buffers, Family, Sockets};
 use crate::runtime::handoff::Held;
 use crate::vrrp::packet::{AUTHENTICATION_HEADER, Outgoing, PROTOCOL, advert_length};
@@ -71,6 +72,8 @@ pub(super) struct Network {
     virtual_addresses: HashSet<IpAddr>,
     pub(super) holdings: Holdings,
     pub(super) sockets: Sockets,
+    /// All addresses' coming and going is logged.
+    watched: bool,
 }
 
 impl Network {
@@ -90,9 +93,40 @@ impl Network {
             virtual_addresses: HashSet::new(),
             holdings: Holdings::default(),
             sockets: Sockets::default(),
+            watched: false,
         };
         network.look()?;
         Ok(network)
+    }
+
+    /// What the config says of netlink's buffers, or enough for a burst of thousands of addresses;
+    /// without the privilege the kernel's default has to do.
+    pub(super) fn size_buffers(&self, buffers: &vrrp_process::Buffers) {
+        const ENOUGH: u32 = 4 << 20;
+        let monitor = match buffers.monitor {
+            None => self.monitor.size_buffer(ENOUGH, true).or(Ok(())),
+            Some(bytes) => self.monitor.size_buffer(bytes, buffers.force_monitor),
+        };
+        let command = match buffers.command {
+            None => Ok(()),
+            Some(bytes) => self.netlink.size_buffer(bytes, buffers.force_command),
+        };
+        for (what, result) in [("monitor", monitor), ("cmd", command)] {
+            if let Err(error) = result {
+                tracing::warn!("vrrp_netlink_{what}_rcv_bufs: {error}");
+            }
+        }
+    }
+
+    /// `-a`: whatever address comes or goes is said, ours aside.
+    pub(super) fn watch(&mut self) {
+        self.watched = true;
+        let names = self.links.values().map(|link| (link.index, link.name.as_str()));
+        for (index, name) in names {
+            for address in self.addresses.on(index) {
+                tracing::info!("Netlink reflector reports IP {address} added to {name}");
+            }
+        }
     }
 
     /// Asks the kernel for everything.
