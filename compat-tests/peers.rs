@@ -3,9 +3,10 @@
 //! Needs root, iproute2, keepalived, tcpdump, tshark. Times are printed; the bounds are wide, since
 //! other tests run on the same cores. This file has elections and hand-overs; `peers/wire.rs` what goes
 //! over the wire, `peers/unicast.rs` the same without multicast, `peers/mishaps.rs` what others do to a
-//! node.
+//! node, `peers/groups.rs` instances that change state together.
 
 mod matrix;
+mod groups;
 mod mishaps;
 mod unicast;
 mod version3;

@@ -275,6 +275,7 @@ fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
             Action::Transition { to, priority, .. } => {
                 ("notify", format!("{} {priority}", to.word()))
             }
+            Action::Expired => continue,
             Action::RivalHeard { priority } => ("rival", priority.to_string()),
             // Said once per packet, right before it.
             Action::Log(_, line) if line.starts_with("Sending gratuitous ARP on") => continue,

@@ -63,6 +63,29 @@ impl Bed {
         ip_in(&self.switch, words);
     }
 
+    /// A second network: `eth1` on every host, 192.168.81.122 and so on, with a switch of its own.
+    pub(crate) fn second_network(&self) {
+        self.on_switch("link add br1 type bridge mcast_snooping 0 forward_delay 0");
+        self.on_switch("link set br1 up");
+        for (at, host) in self.hosts.iter().enumerate() {
+            let (name, namespace) = (host.name, &host.namespace);
+            self.on_switch(&format!(
+                "link add second-{name} type veth peer name eth1 netns {namespace}"
+            ));
+            self.on_switch(&format!("link set second-{name} master br1"));
+            self.on_switch(&format!("link set second-{name} up"));
+            host.ip(&format!("link set eth1 address 02:00:00:00:01:{:02x}", 0x22 + at));
+            host.ip("link set eth1 up");
+            host.ip(&format!("addr add 192.168.81.{}/24 dev eth1", 122 + at));
+        }
+    }
+
+    /// As [`connect`](Self::connect), on the second network.
+    pub(crate) fn connect_second(&self, host: &Host, connected: bool) {
+        let to = if connected { "master br1" } else { "nomaster" };
+        self.on_switch(&format!("link set second-{} {to}", host.name));
+    }
+
     /// Takes a host off the switch, without its noticing; or puts it back.
     pub(crate) fn connect(&self, host: &Host, connected: bool) {
         let to = if connected { "master br0" } else { "nomaster" };

@@ -74,7 +74,8 @@ fn standing_of(tracked: &TrackedScript, status: ScriptStatus) -> Standing {
     }
 }
 
-fn worse(a: Standing, b: Standing) -> Standing {
+/// The worse of two.
+pub fn worse(a: Standing, b: Standing) -> Standing {
     match (a, b) {
         (Standing::Faulty, _) | (_, Standing::Faulty) => Standing::Faulty,
         (Standing::Waiting, _) | (_, Standing::Waiting) => Standing::Waiting,

@@ -83,6 +83,7 @@ pub(super) fn takes_command(name: &[u8]) -> bool {
 pub(super) struct Keywords {
     instances: HashSet<Vec<u8>>,
     sessions: HashSet<Vec<u8>>,
+    groups: HashSet<Vec<u8>>,
     /// Unknown keywords so far.
     unknown: usize,
 }
@@ -144,8 +145,13 @@ impl Keywords {
             diagnostics.push(diagnostic.at(keyword.span).help(help));
             return false;
         }
-        if row.name == "vrrp_instance" && !self.instances.insert(words[1].text.to_vec()) {
-            let message = format!("vrrp instance {} already defined", words[1].lossy());
+        let (seen, what) = match row.name {
+            "vrrp_instance" => (&mut self.instances, "instance"),
+            "vrrp_sync_group" => (&mut self.groups, "sync group"),
+            _ => return true,
+        };
+        if !seen.insert(words[1].text.to_vec()) {
+            let message = format!("vrrp {what} {} already defined", words[1].lossy());
             let diagnostic = Diagnostic::error("keepalived/duplicate", message);
             diagnostics.push(diagnostic.at(words[1].span).help("this block is not read"));
             return false;

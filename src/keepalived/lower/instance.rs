@@ -17,12 +17,7 @@ const LONGEST_V3: Duration = Duration::from_millis(40_950);
 const MOST_ADDRESSES: usize = 255;
 
 impl Lowering<'_> {
-    /// `group`: the place of the sync group that the instance only runs with.
-    pub(super) fn instance(
-        &mut self,
-        instance: &Instance,
-        group: Option<Span>,
-    ) -> Option<VirtualRouter> {
+    pub(super) fn instance(&mut self, instance: &Instance) -> Option<VirtualRouter> {
         let name = &instance.name.value;
         let place = instance.name.span;
         let vrid = instance.vrid.as_ref().map(|at| at.value);
@@ -67,7 +62,7 @@ impl Lowering<'_> {
         let notify = self.notify(&instance.notify);
         let telling = self.own_telling(&instance.telling);
         let unicast = self.unicast(instance);
-        if self.refused(instance, group) {
+        if self.refused(instance) {
             return None;
         }
         let wire = self.wire(instance, advert_interval);
@@ -106,16 +101,10 @@ impl Lowering<'_> {
     }
 
     /// Says why the instance isn't run, if it isn't.
-    fn refused(&mut self, instance: &Instance, group: Option<Span>) -> bool {
-        let mut refused = instance.refused.clone();
-        let mut add = |keyword: &str, why, span| {
-            refused.push(Refusal { keyword: keyword.to_owned(), why, span });
-        };
-        if let Some(span) = group {
-            add("vrrp_sync_group", "instances can't yet change state together", span);
-        }
+    fn refused(&mut self, instance: &Instance) -> bool {
+        let refused = &instance.refused;
         let name = &instance.name.value;
-        for Refusal { keyword, why, span } in &refused {
+        for Refusal { keyword, why, span } in refused {
             let message = format!("({name}) is not run: `{keyword}` is not supported yet: {why}");
             let diagnostic = Diagnostic::error("keepalived/unsupported", message).at(*span);
             let help = "the instance would behave differently from what is written here, which may \

@@ -8,6 +8,7 @@
 
 mod checker;
 mod conduct;
+mod group;
 mod instance;
 mod process;
 mod script;
@@ -15,7 +16,7 @@ mod telling;
 mod wire;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 pub use checker::lower_checkers;
 
@@ -48,8 +49,9 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let grouped = lowering.groups();
     let mut routers = Vec::new();
     for instance in &config.instances {
-        routers.extend(lowering.instance(instance, grouped.get(&instance.name.value).copied()));
+        routers.extend(lowering.instance(instance));
     }
+    let groups = lowering.band(&grouped, &mut routers);
     let telling = lowering.telling();
     lowering.missing_interfaces();
     lowering.duplicates();
@@ -66,6 +68,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
             router_id,
             scripts,
             routers,
+            groups,
             conduct,
             telling,
             sockets,
@@ -89,46 +92,6 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    /// The instances that only run as a group, each with its group's place.
-    fn groups(&mut self) -> HashMap<String, Span> {
-        let config = self.config;
-        let mut grouped = HashMap::new();
-        let instances: HashSet<&String> = config.instances.iter().map(|i| &i.name.value).collect();
-        for group in &config.groups {
-            let name = &group.name.value;
-            let mut members = Vec::new();
-            for member in &group.members {
-                match instances.get(&member.value) {
-                    Some(name) => members.push((*name).clone()),
-                    None => {
-                        let message = format!(
-                            "Virtual router {} specified in sync group {name} doesn't exist - \
-                             ignoring",
-                            member.value
-                        );
-                        let diagnostic = Diagnostic::error("keepalived/group", message);
-                        self.diagnostics.push(diagnostic.at(member.span));
-                    }
-                }
-            }
-            let complaint = match members.len() {
-                0 => Some(format!("Sync group {name} has no virtual router(s). removing")),
-                1 => Some(format!(
-                    "Sync group {name} has only 1 virtual router(s) - this probably isn't what \
-                     you want"
-                )),
-                _ => None,
-            };
-            if let Some(message) = complaint {
-                let diagnostic = Diagnostic::error("keepalived/group", message);
-                self.diagnostics.push(diagnostic.at(group.name.span));
-            } else {
-                grouped.extend(members.into_iter().map(|member| (member, group.name.span)));
-            }
-        }
-        grouped
-    }
-
     /// Remembers and reports an interface that isn't there.
     fn interface(&mut self, name: &str, message: String, span: Span) {
         if self.config.globals.dynamic_interfaces.is_some() || self.host.interface_exists(name) {

@@ -7,6 +7,7 @@ use super::role::Role;
 use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::Report;
 use crate::status::notice::News;
+use crate::vrrp::group::Call;
 use crate::vrrp::machine::{Action, Event, LogLevel, State};
 
 /// What is no longer held is reported within this time.
@@ -20,8 +21,15 @@ impl Role {
         self.tell_on(now, at, event, &interface);
     }
 
-    /// Hands an event to a machine and does what it wants done, on the interface given.
-    pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, interface: &str) {
+    /// Hands an event to a machine and does what it wants done, on the interface given. What of it
+    /// concerns its sync group is returned.
+    pub(super) fn tell_alone(
+        &mut self,
+        now: Instant,
+        at: usize,
+        event: Event,
+        interface: &str,
+    ) -> Option<Call> {
         let by_others = matches!(event, Event::Packet(_));
         let mut actions = Vec::new();
         let priority = self.routers[at].machine.priority();
@@ -32,6 +40,7 @@ impl Role {
         }
         machine.handle(now, event, &mut actions);
         self.agenda.set(at, self.routers[at].machine.deadline());
+        let call = Call::among(&actions);
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
         for action in actions {
             match action {
@@ -59,8 +68,9 @@ impl Role {
                     self.routers[at].last_transition = SystemTime::now();
                     self.proclaim(at, to, priority);
                 }
-                // Nobody has asked to be told.
                 Action::RivalHeard { .. } => self.remark(at, News::MasterRxLowerPriority),
+                // The members of a group hear of it.
+                Action::Expired => {}
                 Action::Log(level, line) => {
                     if by_others && settled {
                         match self.routers[at].valve.pass(now) {
@@ -79,6 +89,7 @@ impl Role {
             let active = machine.state() == State::Active;
             self.remark(at, if active { News::MasterPriority } else { News::BackupPriority });
         }
+        call
     }
 
     pub(super) fn add(

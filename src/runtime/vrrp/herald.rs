@@ -200,7 +200,7 @@ fn run(script: Option<&NotifyScript>, notice: Option<&Notice>, probe: &Probe) {
     probe.notify(argv, script.user.as_ref());
 }
 
-fn news(state: State) -> News {
+pub(super) fn news(state: State) -> News {
     match state {
         State::Active => News::Master,
         State::Backup => News::Backup,
@@ -254,6 +254,11 @@ impl Role {
                 news: news(machine.state()),
                 priority: machine.priority(),
             });
+        }
+        for group in &self.groups {
+            if group.machine.state() != State::Initialize {
+                self.herald.write(&super::groups::notice(&group.config, group.machine.state()));
+            }
         }
     }
 }

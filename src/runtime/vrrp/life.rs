@@ -13,8 +13,8 @@ use crate::runtime::handoff::{Held, Report};
 use crate::vrrp::machine::Event;
 
 impl Role {
-    /// Starts one router, by [`Event::Start`] or [`Event::Resume`].
-    pub(super) fn begin(&mut self, now: Instant, config: VirtualRouter, first: Event) {
+    /// Takes in one router; [`launch`](Self::launch) starts it.
+    pub(super) fn admit(&mut self, now: Instant, config: VirtualRouter) -> usize {
         let interface = self.interface_event(&config);
         let verdict = self.scripts.weigh(&config);
         self.routers.push(Router::new(config, now));
@@ -25,7 +25,7 @@ impl Role {
         if let Some(until) = self.listen_until.filter(|until| now < *until) {
             self.tell(now, at, Event::ListenUntil(until));
         }
-        self.tell(now, at, first);
+        at
     }
 
     /// Takes off what a predecessor left and no router of this plan has any more.
@@ -69,12 +69,20 @@ impl Role {
         let names = self.routers.iter().enumerate();
         let known: HashMap<String, usize> =
             names.map(|(at, router)| (router.name().to_owned(), at)).collect();
+        let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
+        let mut beginners = Vec::new();
+        for router in &mut self.routers {
+            // Who does what now isn't settled until all have changed.
+            router.group = None;
+        }
         for new in plan.routers {
             match known.get(&new.name) {
                 Some(at) => self.reconfigure(now, *at, new),
-                None => self.begin(now, new, Event::Start),
+                None => beginners.push((self.admit(now, new), Event::Start)),
             }
         }
+        self.group(plan.groups, &names);
+        self.launch(now, beginners);
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
         self.directory = Directory::of(&self.routers);
         self.write_states();
@@ -114,6 +122,7 @@ impl Role {
         for at in 0..self.routers.len() {
             self.tell(now, at, Event::Shutdown);
         }
+        self.stop_groups();
         // Belt and braces: whatever a machine may have forgotten.
         for held in self.network.holdings.iter().copied().collect::<Vec<_>>() {
             let Err(error) = self.network.take_off(&held) else { continue };

@@ -10,6 +10,7 @@ mod agenda;
 mod bearing;
 mod deeds;
 mod directory;
+mod groups;
 mod herald;
 mod life;
 mod network;

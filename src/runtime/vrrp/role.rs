@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::agenda::Agenda;
 use super::bearing::{Bearing, LATE};
 use super::directory::Directory;
+use super::groups::Synced;
 use super::herald::Herald;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
@@ -37,6 +38,7 @@ pub(super) struct Role {
     pub(super) network: Network,
     pub(super) router_id: Option<String>,
     pub(super) routers: Vec<Router>,
+    pub(super) groups: Vec<Synced>,
     pub(super) agenda: Agenda,
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
@@ -79,6 +81,7 @@ impl Role {
             control,
             network: Network::open()?,
             routers: Vec::new(),
+            groups: Vec::new(),
             agenda: Agenda::default(),
             directory: Directory::default(),
             scripts: Scripts::default(),
@@ -108,10 +111,15 @@ impl Role {
         role.network.holdings.claim(held.iter().copied());
         let still_there: HashSet<Held> =
             held.iter().filter(|it| role.network.is_on(it)).copied().collect();
+        let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
+        let mut beginners = Vec::new();
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);
-            role.begin(now, router, if inherits { Event::Resume } else { Event::Start });
+            let first = if inherits { Event::Resume } else { Event::Start };
+            beginners.push((role.admit(now, router), first));
         }
+        role.group(plan.groups, &names);
+        role.launch(now, beginners);
         role.directory = Directory::of(&role.routers);
         role.disown(now, &held);
         role.report(&Report::Ready);

@@ -16,6 +16,8 @@ pub(super) struct Router {
     pub(super) machine: Machine,
     /// What its machine was told last of its scripts.
     pub(super) verdict: Option<Verdict>,
+    /// Its sync group's place among the role's.
+    pub(super) group: Option<usize>,
     /// By a reload: the new config doesn't have it.
     pub(super) removed: bool,
     pub(super) last_transition: SystemTime,
@@ -29,6 +31,7 @@ impl Router {
         Router {
             machine: Machine::new(config),
             verdict: None,
+            group: None,
             removed: false,
             last_transition: SystemTime::now(),
             counters: BTreeMap::new(),

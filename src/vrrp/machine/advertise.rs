@@ -53,6 +53,5 @@ impl Machine {
     pub(super) fn say_goodbye(&mut self, now: Instant, out: &mut Actions) {
         self.send(now, 0, out);
         out.push(Action::Count(Counter::PriorityZeroSent));
-        self.debug(out, "sent 0 priority");
     }
 }

@@ -17,20 +17,21 @@ impl Machine {
         match self.standing() {
             Standing::Waiting => {}
             Standing::Faulty => {
-                if !self.up {
-                    let interface = &self.router.interface;
-                    let line = format!("entering FAULT state (interface {interface} down)");
-                    out.push(Action::Log(
-                        LogLevel::Info,
-                        format!("({}): {line}", self.router.name),
-                    ));
-                    self.info(out, "entering FAULT state");
+                let name = &self.router.name;
+                let why = if !self.up {
+                    Some(format!("interface {} down", self.router.interface))
                 } else if self.source().is_none() && self.router.unicast.is_some() {
-                    let line = "entering FAULT state (src address not configured)";
-                    out.push(Action::Log(
-                        LogLevel::Info,
-                        format!("({}): {line}", self.router.name),
-                    ));
+                    Some("src address not configured".to_owned())
+                } else {
+                    None
+                };
+                if let Some(why) = &why {
+                    let line = format!("({name}): entering FAULT state ({why})");
+                    out.push(Action::Log(LogLevel::Info, line));
+                }
+                if !self.up || self.own_standing() != Standing::Faulty {
+                    self.info(out, "entering FAULT state");
+                } else if why.is_some() {
                     self.info(out, "Entering FAULT STATE");
                 }
                 self.transition(State::Fault, out);
@@ -38,6 +39,7 @@ impl Machine {
             Standing::Fit => {
                 if self.begins_active() {
                     if self.begin_at().is_none_or(|at| at <= now) {
+                        self.debug(out, "Receive advertisement timeout");
                         self.become_active(now, out);
                     }
                 } else {
@@ -49,7 +51,8 @@ impl Machine {
         }
     }
 
-    fn begins_active(&self) -> bool {
+    /// The owner of the addresses with `state MASTER`.
+    pub fn begins_active(&self) -> bool {
         self.priority() == OWNER && self.router.initial == InitialState::Master
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::vrrp::packet::Outgoing;
-use crate::vrrp::track::Verdict;
+use crate::vrrp::track::{Standing, Verdict};
 
 /// RFC 9568's names; text for users says MASTER and BACKUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,14 @@ pub enum Event {
     Interface { up: bool, primary: Option<IpAddr> },
     /// What tracking makes of this router now (see [`weigh`](crate::vrrp::track::weigh)).
     Tracking(Verdict),
+    /// In a sync group: the worst standing among its other members. `None`: in no group (any more).
+    Mates(Option<Standing>),
+    /// In a sync group: all members become active now.
+    Activate,
+    /// In a sync group: another member has stepped back, with a goodbye or without.
+    StepBack { goodbye: bool },
+    /// In a sync group: another member has heard a router of lower priority.
+    Contested,
     /// A virtual address vanished from its interface though this node is active.
     AddressLost(VirtualAddress),
     /// A new config for the same router: only differences become actions. Where scripts are
@@ -95,6 +103,9 @@ pub enum Action {
     /// An active router of lower priority than this one's (given) was heard by this active one: run
     /// `notify_master_rx_lower_pri`, tell who watches.
     RivalHeard { priority: u8 },
+    /// In a sync group: the wait for the active router is over; [`Event::Activate`] makes this one
+    /// active when all members have missed theirs.
+    Expired,
     /// A line for the log, worded as keepalived words it.
     Log(LogLevel, String),
     /// Something countable happened.

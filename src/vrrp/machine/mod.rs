@@ -8,7 +8,7 @@
 //!
 //! This file has the states and the ways between them; `begin` how it begins and ends,
 //! `election` what an advert changes, `advertise` and `announcer` what it sends, `reconfigure` a
-//! reload. Read [`contract`](Event) next.
+//! reload, `together` what a sync group changes. Read [`contract`](Event) next.
 
 mod advertise;
 mod announcer;
@@ -16,6 +16,7 @@ mod begin;
 mod contract;
 mod election;
 mod reconfigure;
+mod together;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -41,6 +42,10 @@ pub struct Machine {
     up: bool,
     primary: Option<IpAddr>,
     verdict: Verdict,
+    /// The worst standing of the others in its sync group; `None`: it is in none.
+    mates: Option<Standing>,
+    /// In a group: the active router was missed and not heard since.
+    expired: bool,
     /// An address owner that met another one goes on with 254.
     conceded: bool,
     /// Backup: what it waits for.
@@ -90,6 +95,8 @@ impl Machine {
             up: false,
             primary: None,
             verdict,
+            mates: None,
+            expired: false,
             conceded: false,
             countdown: None,
             learned_interval: None,
@@ -161,6 +168,9 @@ impl Machine {
                 self.settle(now, out);
             }
             Event::Tracking(verdict) => self.track(now, verdict, out),
+            Event::Mates(_) | Event::Activate | Event::StepBack { .. } | Event::Contested => {
+                self.hear_group(now, &event, out);
+            }
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
             Event::Reconfigure(router) => self.reconfigure(now, *router, out),
             Event::Shutdown => self.shut_down(now, out),
@@ -198,7 +208,12 @@ impl Machine {
         match self.state {
             State::Backup => {
                 if self.deadline().is_some_and(|deadline| deadline <= now) {
-                    self.become_active(now, out);
+                    self.debug(out, "Receive advertisement timeout");
+                    if self.mates.is_none() {
+                        self.become_active(now, out);
+                    } else {
+                        self.wait_for_the_others(now, out);
+                    }
                 }
             }
             State::Active => {
@@ -209,6 +224,7 @@ impl Machine {
             }
             State::Initialize => {
                 if self.begin_at().is_some_and(|at| at <= now) {
+                    self.debug(out, "Receive advertisement timeout");
                     self.become_active(now, out);
                 }
                 if self.resume_until.is_some_and(|until| until <= now) {
@@ -262,17 +278,6 @@ impl Machine {
         self.settle(now, out);
     }
 
-    /// Interface and tracking together.
-    fn standing(&self) -> Standing {
-        // `unicast_fault_no_peer`
-        let nobody = self.router.unicast.as_ref().is_some_and(|unicast| unicast.peers.is_empty());
-        if !self.up || self.source().is_none() || nobody {
-            Standing::Faulty
-        } else {
-            self.verdict.standing
-        }
-    }
-
     /// Brings the state in line with interface and tracking.
     fn settle(&mut self, now: Instant, out: &mut Actions) {
         if !self.started {
@@ -288,9 +293,7 @@ impl Machine {
                 self.become_active(now, out);
             }
             (State::Backup | State::Active, Standing::Faulty) => {
-                self.info(out, "Entering FAULT STATE");
-                self.release(now, out);
-                self.transition(State::Fault, out);
+                self.fail(now, out);
             }
             (State::Initialize | State::Fault, Standing::Fit) => {
                 self.info(out, "Entering BACKUP STATE");
@@ -304,10 +307,10 @@ impl Machine {
     }
 
     fn become_active(&mut self, now: Instant, out: &mut Actions) {
-        self.debug(out, "Receive advertisement timeout");
         self.info(out, "Entering MASTER STATE");
         out.push(Action::Count(Counter::BecomeMaster));
         self.countdown = None;
+        self.expired = false;
         self.learned_interval = None;
         self.active = None;
         self.preempt_at = None;
@@ -333,6 +336,7 @@ impl Machine {
             return;
         }
         self.say_goodbye(now, out);
+        self.debug(out, "sent 0 priority");
         self.stop_being_active(out);
     }
 
@@ -351,6 +355,7 @@ impl Machine {
     fn wait(&mut self, now: Instant, span: CountdownSpan) {
         let since = self.listen_until.map_or(now, |until| until.max(now));
         self.countdown = Some(Countdown { since, span });
+        self.expired = false;
     }
 
     /// Somebody took an address off. keepalived steps back with a goodbye and, when nobody else
@@ -367,6 +372,11 @@ impl Machine {
             LogLevel::Debug,
             format!("Netlink reflector reports IP {address} removed from {interface}"),
         ));
+        self.let_go(now, out);
+    }
+
+    /// From active to backup with a goodbye; unless somebody takes over, it is active again soon.
+    fn let_go(&mut self, now: Instant, out: &mut Actions) {
         self.info(out, "Entering BACKUP STATE");
         self.release(now, out);
         self.wait(now, CountdownSpan::Skew);
@@ -377,6 +387,8 @@ impl Machine {
     fn transition(&mut self, to: State, out: &mut Actions) {
         if to != State::Backup {
             self.countdown = None;
+            self.expired = false;
+            self.active = None;
         }
         self.preempt_at = None;
         self.learned_interval = None;

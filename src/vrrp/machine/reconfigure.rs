@@ -87,10 +87,12 @@ impl Machine {
         let from = self.state;
         self.release(now, out);
         let (up, primary, verdict) = (self.up, self.primary, self.verdict);
+        let (mates, listen_until) = (self.mates, self.listen_until);
         let same_interface = self.router.interface == new.interface;
         let mut ledger = std::mem::take(&mut self.ledger);
         ledger.begin_anew();
         *self = Machine { ledger, ..Machine::new(new) };
+        (self.mates, self.listen_until) = (mates, listen_until);
         if same_interface {
             (self.up, self.primary) = (up, primary);
         }

@@ -7,9 +7,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(&["main"], "vrrp_sync_group", "NAME", "Instances that change state together")
         .bare()
         .block("vrrp_sync_group")
-        .refused(NO_GROUPS)
-        .set(set::sync_group),
-    Row::of(GROUP, "group", "", "The members").lines().refused(NO_GROUPS).set(set::sync_members),
+        .full(set::sync_group),
+    Row::of(GROUP, "group", "", "The members").lines().full(set::sync_members),
     Row::of(GROUP, "global_tracking", "", "Members share what they track (old)").refused(NO_GROUPS),
     Row::of(GROUP, "sync_group_tracking_weight", "", "Members may track with weights of their own")
         .refused(NO_GROUPS),
