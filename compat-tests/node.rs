@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel::plan::Secret;
 use evenkeel::plan::track::{Check, ScriptId, TrackScript};
-use evenkeel::plan::vrrp::{Authentication, Scope, TrackedScript, VirtualAddress, VirtualRouter};
+use evenkeel::plan::vrrp::{Authentication, TrackedScript, VirtualAddress, VirtualRouter};
 use evenkeel::vrrp::machine::{self, Action, Machine};
 use evenkeel::vrrp::script::{self, Outcome, Script};
 use evenkeel::vrrp::track::weigh;
@@ -166,15 +166,7 @@ pub(crate) fn router() -> VirtualRouter {
 /// `ADDRESS[/PREFIX]`
 pub(crate) fn address(text: &str) -> VirtualAddress {
     let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    VirtualAddress {
-        address: IpAddr::V4(address.parse().unwrap()),
-        prefix: prefix.parse().unwrap(),
-        interface: None,
-        label: None,
-        broadcast: None,
-        scope: Scope::Global,
-        span: Default::default(),
-    }
+    VirtualAddress::new(IpAddr::V4(address.parse().unwrap()), prefix.parse().unwrap())
 }
 
 pub(crate) fn track_script(name: &str) -> TrackScript {

@@ -5,8 +5,8 @@
 //! over the wire, `peers/unicast.rs` the same without multicast, `peers/mishaps.rs` what others do to a
 //! node, `peers/groups.rs` instances that change state together.
 
-mod matrix;
 mod groups;
+mod matrix;
 mod mishaps;
 mod unicast;
 mod version3;

@@ -268,6 +268,10 @@ fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
             }
             Action::AddAddresses(these) => ("add", names(&these)),
             Action::RemoveAddresses(these) => ("remove", names(&these)),
+            Action::AddRoutes(these) => ("add", items(&these)),
+            Action::RemoveRoutes(these) => ("remove", items(&these)),
+            Action::AddRules(these) => ("add", items(&these)),
+            Action::RemoveRules(these) => ("remove", items(&these)),
             Action::Announce(it) => ("announce", it.address.to_string()),
             Action::Transition { to: State::Initialize, priority, .. } => {
                 ("notify", format!("STOP {priority}"))
@@ -292,6 +296,10 @@ fn names(addresses: &[evenkeel::plan::vrrp::VirtualAddress]) -> String {
     let names: Vec<_> =
         addresses.iter().map(|it| format!("{}/{}", it.address, it.prefix)).collect();
     names.join(" ")
+}
+
+fn items<T: std::fmt::Display>(these: &[T]) -> String {
+    these.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn render(seen: &[Seen]) -> String {

@@ -11,6 +11,7 @@ mod command;
 pub mod config;
 mod expand;
 mod include;
+pub mod iproute;
 pub mod keywords;
 mod line;
 mod lower;
@@ -51,6 +52,7 @@ pub fn read_within(
 ) -> (KeepalivedConfig, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let mut config = KeepalivedConfig::default();
+    config.names = iproute::Names::read(host);
     let bytes = match host.read(path) {
         Ok(bytes) => bytes,
         Err(error) => {

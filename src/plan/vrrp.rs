@@ -1,14 +1,15 @@
 //! The vrrp role's slice: virtual routers and what each announces, tracks and tells.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::address::{Scope, SpanKey, VirtualAddress};
 use super::conduct::{CommonConduct, Conduct};
 use super::device::Device;
 use super::group::SyncGroup;
-use super::route::{Belongings, Statics};
+use super::route::{Belongings, Route, Statics};
 use super::secret::Secret;
 use super::telling::{InstanceTelling, Telling};
 use super::track::{ScriptId, TrackScript, TrackedObjects, Tracking};
@@ -126,6 +127,44 @@ impl VirtualRouter {
     }
 }
 
+impl VirtualRouter {
+    /// The virtual addresses, then those that aren't advertised.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> + Clone {
+        self.addresses.iter().chain(&self.belongings.excluded)
+    }
+
+    /// Where adverts are sent and heard.
+    pub fn advert_interface(&self) -> &str {
+        match &self.device {
+            Some(device) if !device.transmit_base => &device.name,
+            _ => &self.interface,
+        }
+    }
+
+    /// Where addresses go that don't say otherwise.
+    pub fn address_interface(&self) -> &str {
+        self.device.as_ref().map_or(&self.interface, |device| &device.name)
+    }
+
+    /// Interfaces that it makes for itself.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> + Clone {
+        self.device.iter().chain(&self.belongings.devices)
+    }
+
+    /// Interfaces besides its own without which it is in fault (measured: those of its addresses,
+    /// routes and rules, but for those with `no_track`).
+    pub fn other_interfaces(&self) -> impl Iterator<Item = &str> {
+        let Belongings { routes, rules, .. } = &self.belongings;
+        let addresses = self.all_addresses().filter(|it| !it.untracked);
+        let addresses = addresses.filter_map(|it| it.interface.as_deref());
+        let routes = routes.iter().filter(|it| !it.untracked).flat_map(Route::interfaces);
+        let rules = rules.iter().filter(|it| !it.untracked);
+        let rules = rules.flat_map(|it| it.iif.iter().chain(&it.oif)).map(String::as_str);
+        let devices = self.devices().flat_map(|it| [it.name.as_str(), it.base.as_str()]);
+        devices.chain(addresses).chain(routes).chain(rules)
+    }
+}
+
 /// Adverts by unicast (keepalived.conf(5), `unicast_peer`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unicast {
@@ -175,55 +214,6 @@ pub enum Authentication {
     Pass(Secret),
     /// `auth_type AH`: the key of an IP authentication header; over IPv4 only.
     Header(Secret),
-}
-
-/// One line of `virtual_ipaddress`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct VirtualAddress {
-    pub address: IpAddr,
-    /// `/MASK`; 32 (128) where the config gives none.
-    pub prefix: u8,
-    /// `dev`; else the instance's interface.
-    pub interface: Option<String>,
-    /// `label`, at most 15 bytes.
-    pub label: Option<String>,
-    pub broadcast: Option<Ipv4Addr>,
-    pub scope: Scope,
-    pub span: SpanKey,
-}
-
-/// A span inside a type that is compared and hashed: it takes no part in either.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SpanKey(pub Span);
-
-impl std::hash::Hash for SpanKey {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
-}
-
-/// `scope` of an address (ip-address(8)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    #[default]
-    Global,
-    Site,
-    Link,
-    Host,
-    Nowhere,
-}
-
-impl Scope {
-    /// The kernel's number (rtnetlink(7)).
-    pub fn number(self) -> u8 {
-        match self {
-            Scope::Global => 0,
-            Scope::Site => 200,
-            Scope::Link => 253,
-            Scope::Host => 254,
-            Scope::Nowhere => 255,
-        }
-    }
 }
 
 /// How often the addresses are announced by gratuitous ARP (keepalived.conf(5), `garp_*`).

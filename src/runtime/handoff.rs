@@ -18,6 +18,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::kernel::channel::{self, Channel};
 use crate::kernel::ready::when_readable;
+use crate::plan::route::{Route, Rule};
 use crate::plan::secret;
 
 /// The environment variable with the number of the role's end of the channel.
@@ -53,6 +54,32 @@ pub enum Report {
     Released(Vec<Held>),
     /// All that the role holds now, after a report that didn't get through.
     Holding(Vec<Held>),
+    /// The same for what isn't an address.
+    Possessing(Difference<Possession>),
+}
+
+/// What has changed of what a role holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Difference<T> {
+    More(Vec<T>),
+    Gone(Vec<T>),
+    All(Vec<T>),
+}
+
+/// What a role has changed on the host, besides addresses, and nobody else would change back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Possession {
+    Route(Route),
+    Rule(Rule),
+    /// An interface that it made.
+    Device(String),
+    /// What stood in a file of /proc/sys.
+    Setting {
+        path: String,
+        before: String,
+    },
+    /// An nftables table, with its family: `ip keepalived`.
+    Table(String),
 }
 
 /// A virtual address on an interface, by the interface's number: its name may change.
@@ -69,6 +96,7 @@ pub struct Held {
 pub struct Succession<P> {
     pub plan: P,
     pub held: Vec<Held>,
+    pub possessions: Vec<Possession>,
 }
 
 /// An [`Order`] as it reaches the role, with what came along.

@@ -16,6 +16,7 @@
 
 pub mod handoff;
 pub mod log;
+mod placing;
 pub mod probe;
 pub mod stream;
 pub mod supervisor;

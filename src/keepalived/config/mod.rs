@@ -13,8 +13,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::iproute::Names;
 use crate::plan::Secret;
-use crate::plan::vrrp::{InitialState, Scope};
+use crate::plan::address::{AddressFlag, Scope};
+use crate::plan::vrrp::InitialState;
 use crate::text::{Span, Word};
 
 /// A value and where it stands.
@@ -33,6 +35,8 @@ impl<T> At<T> {
 /// A whole keepalived.conf.
 #[derive(Clone, Debug, Default)]
 pub struct KeepalivedConfig {
+    /// iproute2's names on this host.
+    pub names: Names,
     pub globals: Globals,
     pub scripts: Vec<Script>,
     script_names: HashMap<String, usize>,
@@ -230,6 +234,15 @@ pub struct Address {
     pub label: Option<At<String>>,
     pub broadcast: Option<Ipv4Addr>,
     pub scope: Scope,
+    pub peer: Option<IpAddr>,
+    pub flags: Vec<AddressFlag>,
+    /// `preferred_lft` in seconds.
+    pub preferred: Option<u32>,
+    /// `no_track`
+    pub untracked: bool,
+    pub use_vmac: bool,
+    /// `track_group`, of static addresses.
+    pub track_group: Option<At<String>>,
     pub span: Span,
 }
 

@@ -1,39 +1,70 @@
-//! Lines of `virtual_ipaddress`: an address and, as in ip-address(8), what to do with it.
+//! Lines of `virtual_ipaddress` and its like: an address and, as in ip-address(8), what to do with it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::config::{Address, KeepalivedConfig};
+use super::super::iproute::Names;
 use super::read;
 use super::vrrp::NO_VMAC;
-use crate::plan::vrrp::Scope;
+use crate::plan::address::{AddressFlag, FOREVER, Scope};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
+
+/// IFNAMSIZ without the end.
+const LONGEST_LABEL: usize = 15;
 
 pub(super) fn virtual_ipaddress(
     config: &mut KeepalivedConfig,
     node: &Node,
     diagnostics: &mut Diagnostics,
 ) {
+    let addresses = read(&config.names, Kind::Virtual, node, diagnostics);
     let Some(instance) = config.instances.last_mut() else { return };
-    for line in node.body.iter().flatten() {
-        let mut reader = Reader { line, at: 0, diagnostics };
-        if let Some(address) = reader.address() {
-            instance.claims(address.address);
-            instance.addresses.push(address);
+    for address in addresses {
+        instance.claims(address.address);
+        if address.use_vmac {
+            instance.refuse(&node.name, NO_VMAC);
         }
-        if let Some(word) = line.args.iter().find(|word| word.is("use_vmac")) {
-            instance.refuse(word, NO_VMAC);
-        }
+        instance.addresses.push(address);
     }
 }
 
-/// Complains about the lines of a block whose addresses aren't used.
-pub(super) fn check(_: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+pub(super) fn virtual_ipaddress_excluded(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    let addresses = read(&config.names, Kind::Virtual, node, diagnostics);
+    let Some(instance) = config.instances.last_mut() else { return };
+    instance.network.excluded.extend(addresses);
+}
+
+pub(super) fn static_ipaddress(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    let addresses = read(&config.names, Kind::Static, node, diagnostics);
+    config.statics.addresses.extend(addresses);
+}
+
+/// Whose lines they are; each kind has a word that the other hasn't.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Virtual,
+    Static,
+}
+
+fn read(names: &Names, kind: Kind, node: &Node, diagnostics: &mut Diagnostics) -> Vec<Address> {
+    let mut addresses = Vec::new();
     for line in node.body.iter().flatten() {
-        Reader { line, at: 0, diagnostics }.address();
+        addresses.extend(Reader { names, kind, line, at: 0, diagnostics }.address());
     }
+    addresses
 }
 
 struct Reader<'a> {
+    names: &'a Names,
+    kind: Kind,
     line: &'a Node,
     at: usize,
     diagnostics: &'a mut Diagnostics,
@@ -49,53 +80,55 @@ impl Reader<'_> {
             label: None,
             broadcast: None,
             scope: Scope::default(),
+            peer: None,
+            flags: Vec::new(),
+            preferred: None,
+            untracked: false,
+            use_vmac: false,
+            track_group: None,
             span: self.line.span,
         };
         while let Some(word) = self.next() {
             match word.text.as_slice() {
                 b"dev" => self.device(&mut read)?,
-                b"label" => {
-                    let label = self.value("label")?;
-                    if label.text.len() > 15 {
-                        let label = label.lossy();
-                        let message = format!(
-                            "Address label {label} is longer than maximum length 15 - removing address"
-                        );
-                        self.complain(&word, message);
-                        return None;
-                    }
-                    read.label = Some(read::text(&label));
-                }
+                b"label" => self.label(&mut read)?,
                 b"brd" | b"broadcast" => {
                     let value = self.value("brd")?;
                     read.broadcast = self.broadcast(&value, &read)?;
                 }
                 b"scope" => self.scope(&mut read)?,
-                // Words that are known and not done.
-                b"peer" | b"preferred_lft" | b"track_group" => {
-                    self.unsupported(&word);
-                    self.next();
+                b"peer" => self.peer(&mut read)?,
+                b"preferred_lft" => self.preferred(&mut read)?,
+                b"no_track" => read.untracked = true,
+                b"use_vmac" if self.kind == Kind::Virtual => read.use_vmac = true,
+                b"track_group" if self.kind == Kind::Static => {
+                    read.track_group = Some(read::text(&self.value("track_group")?));
                 }
-                b"home" | b"-nodad" | b"mngtmpaddr" | b"noprefixroute" | b"autojoin"
-                | b"no_track" => self.unsupported(&word),
-                b"use_vmac" => {}
-                _ => {
-                    let text = word.lossy();
-                    let message =
-                        format!("Unknown configuration entry '{text}' for ip address - ignoring");
-                    let line: Option<IpAddr> = read::address(&word);
-                    match line {
-                        Some(_) => {
-                            let diagnostic = Diagnostic::error("keepalived/address", message);
-                            let help = "every address stands on a line of its own";
-                            self.diagnostics.push(diagnostic.at(word.span).help(help));
-                        }
-                        None => self.complain(&word, message),
-                    }
-                }
+                text => match AddressFlag::WORDS.iter().find(|(name, _)| name.as_bytes() == text) {
+                    Some((_, flag)) if read.flags.contains(flag) => {}
+                    Some((_, flag)) => read.flags.push(*flag),
+                    None => self.unknown(&word),
+                },
             }
         }
+        read.flags.sort();
+        if read.peer.is_some() && self.line.name.text.contains(&b'/') {
+            read.prefix = longest(&read.address);
+            let message = "Cannot specify address prefix when specifying peer address - ignoring";
+            self.complain(&self.line.name.clone(), message.to_owned());
+        }
         Some(read)
+    }
+
+    fn unknown(&mut self, word: &Word) {
+        let text = word.lossy();
+        let message = format!("Unknown configuration entry '{text}' for ip address - ignoring");
+        if read::address(word).is_some() {
+            let diagnostic = Diagnostic::error("keepalived/address", message).at(word.span);
+            self.diagnostics.push(diagnostic.help("every address stands on a line of its own"));
+        } else {
+            self.complain(word, message);
+        }
     }
 
     fn address_and_prefix(&mut self) -> Option<(IpAddr, u8)> {
@@ -110,7 +143,7 @@ impl Reader<'_> {
             self.complain(&word, message);
             return None;
         };
-        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let longest = longest(&address);
         // keepalived reads an empty prefix as /0, which nobody can mean.
         let Some(prefix) = prefix else {
             return Some((address, longest));
@@ -144,8 +177,40 @@ impl Reader<'_> {
         Some(())
     }
 
+    fn label(&mut self, read: &mut Address) -> Option<()> {
+        let value = self.value("label")?;
+        let label = value.lossy();
+        if read.address.is_ipv6() {
+            let address = self.line.name.lossy();
+            let message =
+                format!("Cannot specify label for IPv6 addresses ({address}) - ignoring label");
+            self.complain(&value, message);
+            return Some(());
+        }
+        if label.len() > LONGEST_LABEL {
+            let message = format!(
+                "Address label {label} is longer than maximum length {LONGEST_LABEL} - removing \
+                 address"
+            );
+            self.complain(&value, message);
+            return None;
+        }
+        read.label = Some(read::text(&value));
+        Some(())
+    }
+
     fn broadcast(&mut self, value: &Word, read: &Address) -> Option<Option<Ipv4Addr>> {
-        let IpAddr::V4(address) = read.address else { return Some(None) };
+        let IpAddr::V4(address) = read.address else {
+            let address = self.line.name.lossy();
+            let message = format!(
+                "VRRP is trying to assign a broadcast {} to the IPv6 address {address} !!?? WTF... \
+                 skipping VIP...",
+                value.lossy()
+            );
+            let diagnostic = Diagnostic::error("keepalived/address", message).at(value.span);
+            self.diagnostics.push(diagnostic.help("IPv6 has no broadcast addresses"));
+            return None;
+        };
         if value.is("+") || value.is("-") {
             if read.prefix > 30 {
                 let message =
@@ -172,19 +237,48 @@ impl Reader<'_> {
 
     fn scope(&mut self, read: &mut Address) -> Option<()> {
         let value = self.value("scope")?;
-        read.scope = match value.text.as_slice() {
-            b"global" | b"universe" | b"0" => Scope::Global,
-            b"site" | b"200" => Scope::Site,
-            b"link" | b"253" => Scope::Link,
-            b"host" | b"254" => Scope::Host,
-            b"nowhere" | b"255" => Scope::Nowhere,
-            _ => {
+        match self.names.scopes.find(&value, u32::from(u8::MAX)) {
+            Some(scope) => read.scope = Scope(scope as u8),
+            None => {
                 let (scope, address) = (value.lossy(), self.line.name.lossy());
                 let message = format!("Invalid scope '{scope}' specified for {address} - ignoring");
                 self.complain(&value, message);
-                return Some(());
             }
-        };
+        }
+        Some(())
+    }
+
+    fn peer(&mut self, read: &mut Address) -> Option<()> {
+        let value = self.value("peer")?;
+        match read::address(&value) {
+            Some(peer) if peer.is_ipv4() == read.address.is_ipv4() => read.peer = Some(peer),
+            Some(peer) => {
+                let message = format!("Peer address {peer} does not match address family");
+                self.complain(&value, message);
+            }
+            None => {
+                let message = format!("Invalid peer address {}", value.lossy());
+                let diagnostic = Diagnostic::error("keepalived/address", message).at(value.span);
+                self.diagnostics.push(diagnostic.help("it has no `/MASK`"));
+            }
+        }
+        Some(())
+    }
+
+    fn preferred(&mut self, read: &mut Address) -> Option<()> {
+        let value = self.value("preferred_lft")?;
+        if value.is("forever") {
+            read.preferred = Some(FOREVER);
+            return Some(());
+        }
+        match read::number(&value, 0..=u64::from(u32::MAX)) {
+            Ok(seconds) => read.preferred = Some(seconds as u32),
+            Err(reason) => {
+                let message = format!("preferred_lft {} is invalid", value.lossy());
+                let diagnostic = Diagnostic::error("keepalived/address", message);
+                self.diagnostics.push(diagnostic.label(value.span, reason));
+            }
+        }
         Some(())
     }
 
@@ -208,12 +302,8 @@ impl Reader<'_> {
     fn complain(&mut self, word: &Word, message: String) {
         self.diagnostics.push(Diagnostic::error("keepalived/address", message).at(word.span));
     }
+}
 
-    fn unsupported(&mut self, word: &Word) {
-        let message = format!(
-            "`{}` of an address is not supported yet: the address is added without it",
-            word.lossy()
-        );
-        self.diagnostics.push(Diagnostic::warning("keepalived/unsupported", message).at(word.span));
-    }
+fn longest(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }

@@ -7,9 +7,13 @@
 
 mod address;
 mod bfd;
+mod cursor;
+mod encapsulation;
 mod global;
 mod lvs;
 mod read;
+mod route;
+mod rule;
 mod script;
 mod track;
 mod vrrp;
@@ -210,7 +214,7 @@ fn block(
     for node in nodes {
         let Some(row) = find(context, &node.name.text) else { continue };
         if !row.arity.takes(node.args.len()) {
-            diagnostics.push(missing_parameter(node));
+            diagnostics.push(missing_parameter(&node.name, &node.name, 2));
             continue;
         }
         let refusals = config.refusals();
@@ -245,15 +249,16 @@ fn closed(
     }
 }
 
-/// keepalived doesn't start with such a line.
-fn missing_parameter(node: &Node) -> Diagnostic {
-    let name = node.name.lossy();
+/// keepalived doesn't start with such a line. `line`: its first word; `position`: which word isn't
+/// there, from 1.
+fn missing_parameter(line: &Word, keyword: &Word, position: usize) -> Diagnostic {
+    let (line, name) = (line.lossy(), keyword.lossy());
     let message = format!(
-        "*** Configuration line starting `{name}` is missing a parameter after keyword `{name}` \
-         at word position 2"
+        "*** Configuration line starting `{line}` is missing a parameter after keyword `{name}` at \
+         word position {position}"
     );
     let help = "keepalived doesn't start with such a line, and neither does Evenkeel";
-    Diagnostic::fatal("keepalived/missing-parameter", message).at(node.name.span).help(help)
+    Diagnostic::fatal("keepalived/missing-parameter", message).at(keyword.span).help(help)
 }
 
 /// A keyword that does less than its author may think is named.

@@ -14,7 +14,6 @@ const PROCESS: &[&str] = &["vrrp_track_process"];
 const NO_FILES: &str = "files aren't tracked";
 const NO_PROCESSES: &str =
     "processes aren't tracked; a vrrp_script with `killall -0 NAME` does much the same";
-const NO_STATIC: &str = "static addresses, routes and rules aren't set up";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(&["main"], "track_file", "NAME", "A file whose value moves priorities")
@@ -45,16 +44,6 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(PROCESS, "terminate_delay", "SECONDS", "Wait after it went down").refused(NO_PROCESSES),
     Row::of(PROCESS, "delay", "SECONDS", "fork_delay and terminate_delay").refused(NO_PROCESSES),
     Row::of(PROCESS, "full_command", "", "Compare the whole command line").refused(NO_PROCESSES),
-    Row::of(
-        &["main"],
-        "track_group",
-        "NAME",
-        "Instances that static addresses, routes and rules concern",
-    )
-    .bare()
-    .block("track_group")
-    .refused(NO_STATIC),
-    Row::of(&["track_group"], "group", "", "The instances").lines().refused(NO_STATIC),
 ];
 
 /// Lines of an instance's `track_script`.

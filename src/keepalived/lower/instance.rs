@@ -1,12 +1,12 @@
 //! One `vrrp_instance`: defaults, and what contradicts what.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::config::{Instance, Refusal};
 use super::Lowering;
 use super::conduct::{OWNER, priority};
-use crate::plan::vrrp::{SpanKey, TrackedScript, Version, VirtualAddress, VirtualRouter};
+use super::network::virtual_address;
+use crate::plan::vrrp::{TrackedScript, Version, VirtualAddress, VirtualRouter};
 use crate::plan::wire::Family;
 use crate::text::{Diagnostic, Span};
 
@@ -29,13 +29,9 @@ impl Lowering<'_> {
             self.interface(value, message, interface.span);
         }
         for address in &instance.addresses {
-            if let Some(device) = &address.device {
-                let (value, address) = (&device.value, address.address);
-                let message =
-                    format!("WARNING - interface {value} for ip address {address} doesn't exist");
-                self.interface(value, message, device.span);
-            }
+            self.address_interface(address);
         }
+        let belongings = self.belongings(instance);
         for track in &instance.track_interfaces {
             let message = format!("({name}) tracked interface {} doesn't exist", track.value);
             self.interface(&track.value, message, track.span);
@@ -75,6 +71,7 @@ impl Lowering<'_> {
             source: instance.source.as_ref().map(|at| at.value),
             group: self.group(instance),
             unicast,
+            belongings,
             preempt,
             preempt_delay,
             addresses,
@@ -127,15 +124,7 @@ impl Lowering<'_> {
                 self.complain(message, address.span);
                 continue;
             }
-            addresses.push(VirtualAddress {
-                address: text,
-                prefix: address.prefix,
-                interface: address.device.as_ref().map(|at| at.value.clone()),
-                label: address.label.as_ref().map(|at| at.value.clone()),
-                broadcast: address.broadcast.filter(|_| matches!(text, IpAddr::V4(_))),
-                scope: address.scope,
-                span: SpanKey(address.span),
-            });
+            addresses.push(virtual_address(address));
         }
         if addresses.is_empty() && instance.no_addresses.is_none() {
             self.without_addresses(instance);

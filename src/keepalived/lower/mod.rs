@@ -10,6 +10,7 @@ mod checker;
 mod conduct;
 mod group;
 mod instance;
+mod network;
 mod process;
 mod script;
 mod telling;
@@ -53,6 +54,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     }
     let groups = lowering.band(&grouped, &mut routers);
     let telling = lowering.telling();
+    let statics = lowering.statics();
     lowering.missing_interfaces();
     lowering.duplicates();
     let sockets = lowering.sockets();
@@ -69,6 +71,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
             scripts,
             routers,
             groups,
+            statics,
             conduct,
             telling,
             sockets,

@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 
@@ -30,6 +32,12 @@ pub struct NewAddress {
     pub label: Option<String>,
     /// rtnetlink(7)'s number: 0 global, 253 link, 254 host.
     pub scope: u8,
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpAddr>,
+    /// IFA_F_*
+    pub flags: u32,
+    /// Seconds for which it is preferred as a source; `None`: for ever.
+    pub preferred: Option<u32>,
 }
 
 impl Netlink {
@@ -52,6 +60,19 @@ impl Netlink {
         message.header.scope = new.scope.into();
         message.attributes.extend(new.broadcast.map(AddressAttribute::Broadcast));
         message.attributes.extend(new.label.clone().map(AddressAttribute::Label));
+        if let Some(peer) = new.peer {
+            message.attributes.retain(|it| !matches!(it, AddressAttribute::Address(_)));
+            message.attributes.push(AddressAttribute::Address(peer));
+        }
+        if new.flags != 0 {
+            let flags = AddressFlags::from_bits_retain(new.flags);
+            message.attributes.push(AddressAttribute::Flags(flags));
+        }
+        if let Some(preferred) = new.preferred {
+            let mut lifetimes = CacheInfo::default();
+            (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (preferred, u32::MAX);
+            message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+        }
         let request = RouteNetlinkMessage::NewAddress(message);
         match self.request(request, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, |_| ()) {
             Ok(()) => Ok(true),
@@ -62,8 +83,21 @@ impl Netlink {
 
     /// Takes an address off an interface; `false`: it (or the interface) was gone already.
     pub fn remove_address(&mut self, index: u32, address: IpAddr, prefix: u8) -> io::Result<bool> {
-        let request = RouteNetlinkMessage::DelAddress(address_message(index, address, prefix));
-        match self.request(request, NLM_F_ACK, |_| ()) {
+        if self.delete(address_message(index, address, prefix))? {
+            return Ok(true);
+        }
+        // One end of a point-to-point link is only found with the other one.
+        if address.is_ipv6() || prefix != 32 {
+            return Ok(false);
+        }
+        match self.point_to_point(index, address)? {
+            Some(message) => self.delete(message),
+            None => Ok(false),
+        }
+    }
+
+    fn delete(&mut self, message: AddressMessage) -> io::Result<bool> {
+        match self.request(RouteNetlinkMessage::DelAddress(message), NLM_F_ACK, |_| ()) {
             Ok(()) => Ok(true),
             Err(error)
                 if matches!(
@@ -75,6 +109,21 @@ impl Netlink {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The kernel's own message of an address that has another end.
+    fn point_to_point(&mut self, index: u32, local: IpAddr) -> io::Result<Option<AddressMessage>> {
+        let mut found = None;
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        self.request(request, NLM_F_DUMP, |answer| {
+            let RouteNetlinkMessage::NewAddress(message) = answer else { return };
+            let is_it = address(&message)
+                .is_some_and(|it| (it.index, it.address, it.prefix) == (index, local, 32));
+            if is_it && !message.attributes.contains(&AddressAttribute::Address(local)) {
+                found = Some(message);
+            }
+        })?;
+        Ok(found)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use rtnetlink::packet_core::NLM_F_DUMP;
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP};
 
 use super::Netlink;
 
@@ -34,6 +34,17 @@ impl Netlink {
             }
         })?;
         Ok(links)
+    }
+
+    /// `false`: it was gone already.
+    pub fn remove_link(&mut self, index: u32) -> io::Result<bool> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        match self.request(RouteNetlinkMessage::DelLink(message), NLM_F_ACK, |_| ()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Requests block until the kernel has answered, which it does without waiting for anybody: a
 //! role adds an address and announces it in the same step, in order. Only [`Monitor`] is async.
-//! This file has the socket; [`link`] and [`address`] what is asked of it; read [`monitor`] next.
+//! This file has the socket; [`link`], [`address`] and [`route`] what is asked of it; read [`monitor`] next.
 
 mod address;
 mod link;
 mod monitor;
+mod route;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -22,6 +23,8 @@ use rtnetlink::sys::{Socket, SocketAddr};
 pub use address::{Address, NewAddress};
 pub use link::Link;
 pub use monitor::{Change, Monitor};
+pub use netlink_packet_route as packet;
+pub use route::Place;
 
 /// A socket for requests.
 #[derive(Debug)]

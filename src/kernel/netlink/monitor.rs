@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::task::{Context, Poll};
 
+use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::sys::socket::{MsgFlags, recv};
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
@@ -30,6 +32,9 @@ pub enum Change {
     /// An address is new or changed.
     Address(Address),
     AddressGone(Address),
+    /// Only after [`Monitor::watch_routes`].
+    RouteGone(Box<RouteMessage>),
+    RuleGone(Box<RuleMessage>),
     /// Changes were lost (the socket's buffer ran over): ask for everything again.
     Lost,
 }
@@ -58,6 +63,34 @@ impl Monitor {
     /// The size of the receive buffer; `force`: beyond `net.core.rmem_max`.
     pub fn size_buffer(&self, bytes: u32, force: bool) -> io::Result<()> {
         size_buffer(self.socket.get_ref().as_fd(), bytes, force)
+    }
+
+    /// From now on lost routes and rules are told too. (Not from the beginning: some hosts have
+    /// more changes of routes in a second than others have in a year.)
+    pub fn watch_routes(&mut self) -> io::Result<()> {
+        let groups = [
+            libc::RTNLGRP_IPV4_ROUTE,
+            libc::RTNLGRP_IPV6_ROUTE,
+            libc::RTNLGRP_IPV4_RULE,
+            libc::RTNLGRP_IPV6_RULE,
+        ];
+        for group in groups {
+            // SAFETY: the descriptor is open, and the option's value is the u32 that `group` holds
+            // for the time of the call.
+            let result = unsafe {
+                libc::setsockopt(
+                    self.socket.as_raw_fd(),
+                    libc::SOL_NETLINK,
+                    libc::NETLINK_ADD_MEMBERSHIP,
+                    (&raw const group).cast(),
+                    size_of_val(&group) as libc::socklen_t,
+                )
+            };
+            if result != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
     }
 
     /// The next changes, in order: as many as are there, up to the first that isn't an address's.
@@ -118,6 +151,12 @@ fn change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Change> {
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
             address(&message).map(Change::AddressGone)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(message)) => {
+            Some(Change::RouteGone(Box::new(message)))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(message)) => {
+            Some(Change::RuleGone(Box::new(message)))
         }
         NetlinkPayload::Overrun(_) => Some(Change::Lost),
         _ => None,

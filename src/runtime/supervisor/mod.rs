@@ -7,6 +7,7 @@
 
 mod back_off;
 pub mod face;
+mod leftovers;
 mod listeners;
 mod outer;
 mod pid_file;
@@ -304,9 +305,7 @@ impl Supervisor {
                 }
             }
             Report::WantReload => self.reload(events),
-            Report::Claiming(more) => role.held.extend(more),
-            Report::Released(gone) => gone.iter().for_each(|it| _ = role.held.remove(it)),
-            Report::Holding(held) => role.held = held.into_iter().collect(),
+            held => role.held.note(held),
         }
     }
 

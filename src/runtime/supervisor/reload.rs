@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::leftovers::Leftovers;
 use super::reading::Reading;
 use super::role::{Role, Running};
 use super::{Event, Fresh, Kind, Loading, PATIENCE, Phase, RoleKind, Supervisor, wanted, words};
 use crate::plan::process::{ErrorLog, LogTarget};
 use crate::plan::track::RunAs;
 use crate::plan::{Plan, StreamPlan};
-use crate::runtime::handoff::{Order, Succession};
+use crate::runtime::handoff::Order;
 use crate::runtime::log;
 
 impl Supervisor {
@@ -86,7 +87,7 @@ impl Supervisor {
         let Self { plan, listeners, roles: [vrrp, stream], .. } = self;
         match &plan.vrrp {
             Some(plan) if before.vrrp.as_ref() != Some(plan) || plan.telling.hears_reloads() => {
-                vrrp.reassign(&Succession { plan, held: Vec::new() }, &[]);
+                vrrp.reassign(&Leftovers::default().to_succession(plan), &[]);
             }
             Some(_) => {}
             None => vrrp.end(&Order::Stop, Some(PATIENCE)),

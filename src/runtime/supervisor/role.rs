@@ -1,6 +1,5 @@
 //! One role as the supervisor sees it: its process, and what it left behind.
 
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
@@ -13,11 +12,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Event;
 use super::back_off::BackOff;
 use super::face::{Face, RoleKind};
+use super::leftovers::Leftovers;
 use super::pid_file::PidFile;
 use super::signals::Signal;
 use super::systemd;
 use crate::kernel::process::{self, Program};
-use crate::runtime::handoff::{CONTROL, Held, Leash, Order};
+use crate::runtime::handoff::{CONTROL, Leash, Order};
 use crate::runtime::log;
 
 /// The environment variable that makes this program a role.
@@ -27,8 +27,8 @@ pub const ROLE: &str = "EVENKEEL_ROLE";
 pub(super) struct Role {
     pub(super) kind: RoleKind,
     pub(super) state: State,
-    /// Addresses that go if the process dies.
-    pub(super) held: HashSet<Held>,
+    /// What goes if the process dies.
+    pub(super) held: Leftovers,
     pub(super) back_off: BackOff,
     pub(super) pid_file: Option<PidFile>,
     /// It has been ready at least once.
@@ -79,7 +79,7 @@ impl Role {
         Role {
             kind,
             state: State::Stopped,
-            held: HashSet::new(),
+            held: Leftovers::default(),
             back_off: BackOff::default(),
             pid_file: None,
             proven: false,

@@ -1,6 +1,5 @@
 //! Keeps roles running: starts them, notices that they have ended, and decides what follows.
 
-use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -9,9 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::role::State;
 use super::{Event, Kind, Phase, RoleKind, Supervisor, words};
-use crate::kernel::netlink::Netlink;
 use crate::kernel::process;
-use crate::runtime::handoff::{Held, Succession};
 
 impl Supervisor {
     /// Starts a role by the plan in force, if the plan has it and it doesn't run.
@@ -25,8 +22,8 @@ impl Supervisor {
         let started = match (kind, &plan.vrrp, &plan.stream) {
             // What a predecessor left is still on the interfaces: kept alive by its successor.
             (RoleKind::Vrrp, Some(plan), _) => {
-                let held = role.held.iter().copied().collect();
-                role.start(face, &Succession { plan, held }, &[], events)
+                let succession = role.held.to_succession(plan);
+                role.start(face, &succession, &[], events)
             }
             (RoleKind::Stream, _, Some(slice)) => {
                 let sockets = listeners.descriptors(&slice.listeners);
@@ -47,7 +44,7 @@ impl Supervisor {
                 );
                 let role = self.role(kind);
                 role.state = State::Waiting(Instant::now() + role.back_off.after(Duration::ZERO));
-                release(&std::mem::take(&mut role.held));
+                std::mem::take(&mut role.held).release();
             }
         }
     }
@@ -131,7 +128,7 @@ impl Supervisor {
         if inherited {
             self.role(kind).held = left;
         } else {
-            release(&left);
+            left.release();
         }
         if stopping {
             return;
@@ -182,27 +179,4 @@ impl Supervisor {
 fn stopped_by_somebody(status: ExitStatus) -> bool {
     let asks = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
     status.success() || status.signal().is_some_and(|signal| asks.contains(&signal))
-}
-
-/// Takes addresses off their interfaces that a dead role has left there.
-fn release(held: &HashSet<Held>) {
-    if held.is_empty() {
-        return;
-    }
-    let failed = |error| tracing::error!("addresses of the dead vrrp role stay: {error}");
-    let mut netlink = match Netlink::open() {
-        Ok(netlink) => netlink,
-        Err(error) => return failed(error),
-    };
-    for Held { index, address, prefix } in held {
-        // An interface that has gone has taken its addresses along.
-        match netlink.remove_address(*index, *address, *prefix) {
-            Ok(true) => {
-                let name = nix::net::if_::if_indextoname(*index).unwrap_or_default();
-                tracing::info!("{address} removed from {}", name.to_string_lossy());
-            }
-            Ok(false) => {}
-            Err(error) => failed(error),
-        }
-    }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::role::Role;
-use crate::plan::vrrp::VirtualAddress;
-use crate::runtime::handoff::Report;
+use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::runtime::handoff::{Control, Difference, Held, Report};
 use crate::status::notice::News;
 use crate::vrrp::group::Call;
 use crate::vrrp::machine::{Action, Event, LogLevel, State};
@@ -15,21 +15,38 @@ const REPORT_SOON: Duration = Duration::from_millis(50);
 /// After this time a report that the supervisor didn't take is tried again.
 const REPORT_AGAIN: Duration = Duration::from_millis(200);
 
+/// The interfaces on which a router's deeds are done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Places {
+    adverts: String,
+    addresses: String,
+}
+
+impl Places {
+    pub(super) fn of(router: &VirtualRouter) -> Self {
+        Places {
+            adverts: router.advert_interface().to_owned(),
+            addresses: router.address_interface().to_owned(),
+        }
+    }
+}
+
 impl Role {
     pub(super) fn tell(&mut self, now: Instant, at: usize, event: Event) {
-        let interface = self.routers[at].machine.router().interface.clone();
-        self.tell_on(now, at, event, &interface);
+        let places = Places::of(self.routers[at].machine.router());
+        self.tell_on(now, at, event, &places);
     }
 
-    /// Hands an event to a machine and does what it wants done, on the interface given. What of it
+    /// Hands an event to a machine and does what it wants done, on the interfaces given. What of it
     /// concerns its sync group is returned.
     pub(super) fn tell_alone(
         &mut self,
         now: Instant,
         at: usize,
         event: Event,
-        interface: &str,
+        places: &Places,
     ) -> Option<Call> {
+        let interface = places.addresses.as_str();
         let by_others = matches!(event, Event::Packet(_));
         let mut actions = Vec::new();
         let priority = self.routers[at].machine.priority();
@@ -45,7 +62,7 @@ impl Role {
         for action in actions {
             match action {
                 Action::Send(packet) => {
-                    let sent = self.network.send(interface, &packet);
+                    let sent = self.network.send(&places.adverts, &packet);
                     self.complain(now, at, "sending an advert", sent);
                 }
                 Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
@@ -58,6 +75,10 @@ impl Role {
                     }
                     self.report_soon();
                 }
+                Action::AddRoutes(routes) => self.add_routes(now, at, &routes),
+                Action::RemoveRoutes(routes) => self.remove_routes(now, at, &routes),
+                Action::AddRules(rules) => self.add_rules(now, at, &rules),
+                Action::RemoveRules(rules) => self.remove_rules(now, at, &rules),
                 Action::Announce(address) => {
                     let on = address.interface.as_deref().unwrap_or(interface);
                     tracing::trace!("Sending gratuitous ARP on {on} for {}", address.address);
@@ -100,13 +121,18 @@ impl Role {
         addresses: &[VirtualAddress],
     ) {
         let claimed = self.network.claim(interface, addresses);
-        if !claimed.is_empty() && self.control.report(&Report::Claiming(claimed)).is_err() {
-            self.network.holdings.report_lost();
-            self.report_soon();
-        }
+        self.claim_addresses(claimed);
         for address in addresses {
             let added = self.network.add(interface, address);
             self.complain(now, at, &format!("adding {}", address.address), added);
+        }
+    }
+
+    /// Whoever cleans up behind us hears of them before they are added.
+    pub(super) fn claim_addresses(&mut self, new: Vec<Held>) {
+        if !new.is_empty() && self.control.report(&Report::Claiming(new)).is_err() {
+            self.network.holdings.report_lost();
+            self.report_soon();
         }
     }
 
@@ -128,12 +154,26 @@ impl Role {
 
     pub(super) fn report_held(&mut self) {
         self.report_at = None;
-        let Some(report) = self.network.holdings.report() else { return };
         // A supervisor that has gone is noticed where orders are read.
-        if let Err(error) = self.control.report(&report)
-            && error.kind() == io::ErrorKind::WouldBlock
+        let lost = |control: &Control, report| {
+            let sent = control.report(&report);
+            sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        if let Some(difference) = self.network.holdings.report() {
+            let report = match difference {
+                Difference::More(more) => Report::Claiming(more),
+                Difference::Gone(gone) => Report::Released(gone),
+                Difference::All(all) => Report::Holding(all),
+            };
+            if lost(&self.control, report) {
+                self.network.holdings.report_lost();
+                self.report_at = Some(Instant::now() + REPORT_AGAIN);
+            }
+        }
+        if let Some(difference) = self.network.possessions.report()
+            && lost(&self.control, Report::Possessing(difference))
         {
-            self.network.holdings.report_lost();
+            self.network.possessions.report_lost();
             self.report_at = Some(Instant::now() + REPORT_AGAIN);
         }
     }

@@ -13,7 +13,7 @@ impl Directory {
         let mut directory = Directory::default();
         for (at, router) in routers.iter().enumerate() {
             let router = router.machine.router();
-            let interface = directory.0.entry(router.interface.clone()).or_default();
+            let interface = directory.0.entry(router.advert_interface().to_owned()).or_default();
             interface.entry(router.vrid).or_default().push(at);
         }
         directory

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::deeds::Places;
 use super::deeds::log;
 use super::herald::news;
 use super::role::Role;
@@ -20,15 +21,15 @@ pub(super) struct Synced {
 }
 
 impl Role {
-    /// Hands an event to a machine and does what it wants done, on the interface given; then what
+    /// Hands an event to a machine and does what it wants done, on the interfaces given; then what
     /// that means to the others of its group.
-    pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, interface: &str) {
+    pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, places: &Places) {
         let Some(group) = self.routers[at].group else {
-            self.tell_alone(now, at, event, interface);
+            self.tell_alone(now, at, event, places);
             return;
         };
         let before = Member::of(&self.routers[at].machine);
-        let call = self.tell_alone(now, at, event, interface);
+        let call = self.tell_alone(now, at, event, places);
         if call.is_some() || Member::of(&self.routers[at].machine) != before {
             let members = &self.groups[group].members;
             let Some(who) = members.iter().position(|it| *it == at) else { return };
@@ -63,8 +64,8 @@ impl Role {
         at: usize,
         event: Event,
     ) -> Option<Call> {
-        let interface = self.routers[at].machine.router().interface.clone();
-        self.tell_alone(now, at, event, &interface)
+        let places = Places::of(self.routers[at].machine.router());
+        self.tell_alone(now, at, event, &places)
     }
 
     /// Makes the groups of a plan whose routers have these names, in its order.

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use super::deeds::Places;
 use super::directory::Directory;
 use super::network::Network;
 use super::role::Role;
 use super::router::Router;
 use crate::plan::VrrpPlan;
+use crate::plan::route::Statics;
 use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::{Held, Report};
 use crate::vrrp::machine::Event;
@@ -66,6 +68,8 @@ impl Role {
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
         self.scripts.replace(now, &plan, &self.probe);
+        self.replace_settings(&plan);
+        self.replace_statics(plan.statics);
         let names = self.routers.iter().enumerate();
         let known: HashMap<String, usize> =
             names.map(|(at, router)| (router.name().to_owned(), at)).collect();
@@ -91,15 +95,15 @@ impl Role {
     }
 
     pub(super) fn reconfigure(&mut self, now: Instant, at: usize, new: VirtualRouter) {
-        let interface_before = self.routers[at].machine.router().interface.clone();
+        let before = Places::of(self.routers[at].machine.router());
         // Where unicast comes to it may be another address now.
-        let moves = interface_before != new.interface
+        let moves = before != Places::of(&new)
             || self.network.ear(self.routers[at].machine.router()) != self.network.ear(&new);
         let verdict = self.scripts.weigh(&new);
         let tracked = !new.scripts.is_empty();
         let interface = self.interface_event(&new);
         // What is done now still concerns the old interface.
-        self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &interface_before);
+        self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &before);
         if moves {
             self.tell(now, at, interface);
         }
@@ -123,11 +127,13 @@ impl Role {
             self.tell(now, at, Event::Shutdown);
         }
         self.stop_groups();
+        self.replace_statics(Statics::default());
         // Belt and braces: whatever a machine may have forgotten.
         for held in self.network.holdings.iter().copied().collect::<Vec<_>>() {
             let Err(error) = self.network.take_off(&held) else { continue };
             tracing::error!("{} stays on {}: {error}", held.address, self.network.name(held.index));
         }
+        self.leave_host();
         self.report_held();
         self.probe.finish();
         self.bearing.sum_up();
@@ -143,7 +149,7 @@ pub(super) fn inherits(
     router: &VirtualRouter,
 ) -> bool {
     let all = |address| {
-        let place = network.place(&router.interface, address);
+        let place = network.place(router.address_interface(), address);
         place.is_some_and(|place| still_there.contains(&place))
     };
     !router.addresses.is_empty() && router.addresses.iter().all(all)
@@ -151,5 +157,6 @@ pub(super) fn inherits(
 
 fn places<'a>(network: &'a Network, router: &'a Router) -> impl Iterator<Item = Held> + 'a {
     let router = router.machine.router();
-    router.addresses.iter().filter_map(|address| network.place(&router.interface, address))
+    let interface = router.address_interface();
+    router.all_addresses().filter_map(move |address| network.place(interface, address))
 }

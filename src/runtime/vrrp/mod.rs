@@ -13,13 +13,16 @@ mod directory;
 mod groups;
 mod herald;
 mod life;
+mod moves;
 mod network;
 mod role;
 mod router;
 mod scribe;
 mod scripts;
+mod settings;
 mod signals;
 mod startup;
+mod statics;
 
 use std::process::ExitCode;
 

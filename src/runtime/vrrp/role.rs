@@ -19,6 +19,7 @@ use super::scribe::Scribe;
 use super::scripts::Scripts;
 use super::signals::Signals;
 use super::startup;
+use super::statics::Statics;
 use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
@@ -42,6 +43,7 @@ pub(super) struct Role {
     pub(super) agenda: Agenda,
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
+    pub(super) statics: Statics,
     pub(super) probe: Probe,
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
@@ -73,7 +75,7 @@ enum Occasion {
 impl Role {
     /// Must be called inside a tokio runtime.
     pub(super) fn start(control: Control, succession: Succession<VrrpPlan>) -> io::Result<Role> {
-        let Succession { plan, held } = succession;
+        let Succession { plan, held, possessions } = succession;
         let now = Instant::now();
         let (probe, findings) = Probe::start()?;
         let mut role = Role {
@@ -86,6 +88,7 @@ impl Role {
             directory: Directory::default(),
             scripts: Scripts::default(),
             herald: Herald::start(&plan, &probe),
+            statics: Statics::default(),
             probe,
             scribe: Scribe::start()?,
             router_id: plan.router_id.clone(),
@@ -109,6 +112,9 @@ impl Role {
         role.network.serve(plan.routers.iter());
         role.scripts.replace(now, &plan, &role.probe);
         role.network.holdings.claim(held.iter().copied());
+        role.network.possessions.claim(possessions.iter().cloned());
+        role.replace_settings(&plan);
+        role.replace_statics(plan.statics);
         let still_there: HashSet<Held> =
             held.iter().filter(|it| role.network.is_on(it)).copied().collect();
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
@@ -122,6 +128,7 @@ impl Role {
         role.launch(now, beginners);
         role.directory = Directory::of(&role.routers);
         role.disown(now, &held);
+        role.disown_possessions(&possessions);
         role.report(&Report::Ready);
         Ok(role)
     }
@@ -293,18 +300,25 @@ impl Role {
                     for at in 0..self.routers.len() {
                         let config = self.routers[at].machine.router();
                         // A source address for unicast may be on another one.
-                        if config.interface == name || config.unicast.is_some() {
+                        if config.interface == name
+                            || config.unicast.is_some()
+                            || config.other_interfaces().any(|other| other == name)
+                        {
                             let event = self.interface_event(config);
                             self.tell(now, at, event);
                         }
                     }
+                    self.look_after_statics(now, &name);
                 }
                 Incident::AddressLost(lost) => {
                     if let Some((at, address)) = self.owner(&lost) {
                         self.tell(now, at, Event::AddressLost(address));
+                    } else {
+                        self.restore_address(now, &lost);
                     }
                     self.report_soon();
                 }
+                Incident::PossessionLost(lost) => self.miss(now, &lost),
             }
         }
     }
@@ -315,15 +329,16 @@ impl Role {
             let config = router.machine.router();
             let is_it = |it: &&VirtualAddress| {
                 (it.address, it.prefix) == (held.address, held.prefix)
-                    && self.network.place(&config.interface, it) == Some(*held)
+                    && self.network.place(config.address_interface(), it) == Some(*held)
             };
-            Some((at, config.addresses.iter().find(is_it)?.clone()))
+            Some((at, config.all_addresses().find(is_it)?.clone()))
         })
     }
 
     pub(super) fn interface_event(&self, router: &VirtualRouter) -> Event {
         let interface = self.network.interface(router);
         let Interface { up, primary } = interface.unwrap_or(Interface { up: false, primary: None });
+        let up = up && !self.statics.hinder(&router.name);
         Event::Interface { up, primary }
     }
 

@@ -124,7 +124,7 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
     let machine = &router.machine;
     let config = machine.router();
     let is_held = |address: &VirtualAddress| {
-        let place = network.place(&config.interface, address);
+        let place = network.place(config.address_interface(), address);
         place.is_some_and(|place| network.holdings.contains(&place))
     };
     let left = |at: Instant| at.saturating_duration_since(Instant::now());

@@ -66,14 +66,9 @@ fn address(it: &VirtualAddress, interface: &str, held: bool) -> String {
     out
 }
 
-fn scope(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Global => "global",
-        Scope::Site => "site",
-        Scope::Link => "link",
-        Scope::Host => "host",
-        Scope::Nowhere => "nowhere",
-    }
+fn scope(scope: Scope) -> String {
+    let named = Scope::NAMES.iter().find(|(_, named)| *named == scope);
+    named.map_or_else(|| scope.0.to_string(), |(name, _)| (*name).to_owned())
 }
 
 /// Seconds since 1970 with six places.

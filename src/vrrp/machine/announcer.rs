@@ -32,7 +32,7 @@ impl Announcer {
     /// This router has become active.
     pub(super) fn begin(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
         let garp = &router.garp;
-        self.burst(now, router, &router.addresses, garp.repeat, out);
+        self.burst(now, router, &held(router), garp.repeat, out);
         if !garp.delay.is_zero() {
             self.schedule(now + garp.delay, garp.repeat);
         }
@@ -47,7 +47,7 @@ impl Announcer {
         if garp.lower_priority_repeat == 0 {
             return;
         }
-        self.burst(now, router, &router.addresses, garp.lower_priority_repeat, out);
+        self.burst(now, router, &held(router), garp.lower_priority_repeat, out);
         if !garp.lower_priority_delay.is_zero() {
             self.schedule(now + garp.lower_priority_delay, garp.lower_priority_repeat);
         }
@@ -88,11 +88,11 @@ impl Announcer {
         // Several that are due at once (the timer was late) are one.
         if let Some(repeat) = due.max() {
             self.bursts.retain(|(at, _)| *at > now);
-            self.burst(now, router, &router.addresses, repeat, out);
+            self.burst(now, router, &held(router), repeat, out);
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh_at = Some(now + router.garp.refresh);
-            self.burst(now, router, &router.addresses, router.garp.refresh_repeat, out);
+            self.burst(now, router, &held(router), router.garp.refresh_repeat, out);
         }
         self.drain(now, router, out);
     }
@@ -114,7 +114,7 @@ impl Announcer {
     ) {
         for address in addresses {
             let (name, ip) = (&router.name, address.address);
-            let interface = address.interface.as_ref().unwrap_or(&router.interface);
+            let interface = address.interface.as_deref().unwrap_or(router.address_interface());
             out.push(Action::Log(
                 LogLevel::Debug,
                 format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
@@ -134,7 +134,7 @@ impl Announcer {
         let interval = router.garp.interval;
         while !self.queue.is_empty() && self.next_packet_at.is_none_or(|at| at <= now) {
             let Some(address) = self.queue.pop_front() else { break };
-            let interface = address.interface.as_ref().unwrap_or(&router.interface);
+            let interface = address.interface.as_deref().unwrap_or(router.address_interface());
             out.push(Action::Log(
                 LogLevel::Debug,
                 format!("Sending {} on {interface} for {}", one(address.address), address.address),
@@ -153,4 +153,9 @@ fn one(address: IpAddr) -> &'static str {
 /// What a burst is called, without its plural's ending.
 fn many(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "gratuitous ARP" } else { "Unsolicited Neighbour Advert" }
+}
+
+/// All that it announces: what isn't in the adverts, too.
+fn held(router: &VirtualRouter) -> Vec<VirtualAddress> {
+    router.all_addresses().cloned().collect()
 }

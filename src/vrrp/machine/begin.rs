@@ -13,7 +13,7 @@ impl Machine {
         }
         self.started = true;
         // What a predecessor that died may have left.
-        self.remove_addresses(out);
+        self.put_down(out);
         match self.standing() {
             Standing::Waiting => {}
             Standing::Faulty => {
@@ -88,7 +88,7 @@ impl Machine {
     /// Whatever a predecessor left is to go.
     pub(super) fn give_up_resuming(&mut self, out: &mut Actions) {
         if self.resume_until.take().is_some() {
-            self.remove_addresses(out);
+            self.put_down(out);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::route::{Route, Rule};
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::vrrp::packet::Outgoing;
 use crate::vrrp::track::{Standing, Verdict};
@@ -65,6 +66,8 @@ pub enum Event {
     Contested,
     /// A virtual address vanished from its interface though this node is active.
     AddressLost(VirtualAddress),
+    /// The same with a route or rule, named for people.
+    BelongingLost(String),
     /// A new config for the same router: only differences become actions. Where scripts are
     /// tracked, an [`Event::Tracking`] by the new config has to follow.
     Reconfigure(Box<VirtualRouter>),
@@ -95,14 +98,25 @@ pub enum Action {
     AddAddresses(Vec<VirtualAddress>),
     /// Take them off (already gone: fine).
     RemoveAddresses(Vec<VirtualAddress>),
+    /// The same with routes and rules; the last one is removed first.
+    AddRoutes(Vec<Route>),
+    RemoveRoutes(Vec<Route>),
+    AddRules(Vec<Rule>),
+    RemoveRules(Vec<Rule>),
     /// One gratuitous ARP (IPv6: unsolicited neighbour advertisement) for the address.
     Announce(VirtualAddress),
     /// The state changed: run notify scripts, tell who watches. `priority` is the effective one.
     /// To [`State::Initialize`]: this router stops.
-    Transition { from: State, to: State, priority: u8 },
+    Transition {
+        from: State,
+        to: State,
+        priority: u8,
+    },
     /// An active router of lower priority than this one's (given) was heard by this active one: run
     /// `notify_master_rx_lower_pri`, tell who watches.
-    RivalHeard { priority: u8 },
+    RivalHeard {
+        priority: u8,
+    },
     /// In a sync group: the wait for the active router is over; [`Event::Activate`] makes this one
     /// active when all members have missed theirs.
     Expired,

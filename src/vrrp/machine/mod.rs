@@ -13,6 +13,7 @@
 mod advertise;
 mod announcer;
 mod begin;
+mod belongings;
 mod contract;
 mod election;
 mod reconfigure;
@@ -172,6 +173,7 @@ impl Machine {
                 self.hear_group(now, &event, out);
             }
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
+            Event::BelongingLost(what) => self.lose_belonging(now, &what, out),
             Event::Reconfigure(router) => self.reconfigure(now, *router, out),
             Event::Shutdown => self.shut_down(now, out),
         }
@@ -316,8 +318,7 @@ impl Machine {
         self.preempt_at = None;
         let from = std::mem::replace(&mut self.state, State::Active);
         self.send_advert(now, out);
-        self.debug(out, "setting VIPs.");
-        out.push(Action::AddAddresses(self.router.addresses.clone()));
+        self.hold(out);
         self.announcer.begin(now, &self.router, out);
         out.push(Action::Transition { from, to: State::Active, priority: self.priority() });
     }
@@ -344,35 +345,13 @@ impl Machine {
         self.advert_at = None;
         self.announcer = Announcer::default();
         out.push(Action::Count(Counter::ReleaseMaster));
-        self.remove_addresses(out);
-    }
-
-    fn remove_addresses(&self, out: &mut Actions) {
-        self.debug(out, "removing VIPs.");
-        out.push(Action::RemoveAddresses(self.router.addresses.clone()));
+        self.put_down(out);
     }
 
     fn wait(&mut self, now: Instant, span: CountdownSpan) {
         let since = self.listen_until.map_or(now, |until| until.max(now));
         self.countdown = Some(Countdown { since, span });
         self.expired = false;
-    }
-
-    /// Somebody took an address off. keepalived steps back with a goodbye and, when nobody else
-    /// takes over within the skew time, puts all addresses on again.
-    fn lose_address(&mut self, now: Instant, address: &IpAddr, out: &mut Actions) {
-        let Some(lost) = self.router.addresses.iter().find(|it| it.address == *address) else {
-            return;
-        };
-        if self.state != State::Active {
-            return;
-        }
-        let interface = lost.interface.as_ref().unwrap_or(&self.router.interface);
-        out.push(Action::Log(
-            LogLevel::Debug,
-            format!("Netlink reflector reports IP {address} removed from {interface}"),
-        ));
-        self.let_go(now, out);
     }
 
     /// From active to backup with a goodbye; unless somebody takes over, it is active again soon.

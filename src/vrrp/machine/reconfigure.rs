@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::belongings::differences;
 use super::{Action, Actions, CountdownSpan, Machine, OWNER, State};
-use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::plan::vrrp::VirtualRouter;
 use crate::vrrp::track::{Standing, Verdict};
 
 impl Machine {
@@ -57,16 +58,8 @@ impl Machine {
         advert_differs: bool,
         out: &mut Actions,
     ) {
-        let only_in = |these: &[VirtualAddress], those: &[VirtualAddress]| -> Vec<_> {
-            these.iter().filter(|it| !those.contains(it)).cloned().collect()
-        };
-        let gone = only_in(&old.addresses, &self.router.addresses);
-        let added = only_in(&self.router.addresses, &old.addresses);
-        for address in &gone {
-            let interface = address.interface.as_ref().unwrap_or(&old.interface);
-            let (ip, prefix) = (address.address, address.prefix);
-            self.info(out, &format!("ip address {ip}/{prefix} dev {interface}, no longer exist"));
-        }
+        let (gone, added) = differences(&old.addresses, &self.router.addresses);
+        self.log_removed(old, &gone, out);
         if !gone.is_empty() {
             self.announcer.removed(&gone);
             out.push(Action::RemoveAddresses(gone));
@@ -79,6 +72,7 @@ impl Machine {
             out.push(Action::AddAddresses(added.clone()));
             self.announcer.added(now, &self.router, &added, out);
         }
+        self.exchange_belongings(now, old, out);
         self.announcer.reconfigured(now, &self.router);
     }
 
@@ -120,6 +114,7 @@ impl Machine {
 fn same_on_the_wire(old: &VirtualRouter, new: &VirtualRouter) -> bool {
     old.vrid == new.vrid
         && old.interface == new.interface
+        && old.device == new.device
         && old.group == new.group
         && old.version == new.version
         && old.unicast.is_some() == new.unicast.is_some()

@@ -24,7 +24,7 @@ const NO_FIREWALL: &str = "the firewall isn't touched";
 const NO_GROUPING: &str = "gratuitous ARP isn't slowed down by groups of interfaces";
 const NO_IPVS: &str = "IPVS isn't set up";
 const NO_SNMP: &str = "SNMP isn't spoken";
-const NO_STATIC: &str = "static addresses, routes and rules aren't set up";
+const NO_NAMES: &str = "iproute2's names are read from its usual folders";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
 const VMAC_ONLY: &str = "it concerns virtual MAC interfaces, which aren't made";
 
@@ -83,8 +83,8 @@ pub(super) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "lvs_flush_onstop", "[VS]", "Old name of lvs_flush_on_stop").refused(NO_IPVS),
     Row::of(GLOBAL, "iproute_usr_dir", "PATH", "Where iproute2's names are")
         .newer()
-        .ignored(NO_STATIC),
+        .ignored(NO_NAMES),
     Row::of(GLOBAL, "iproute_etc_dir", "PATH", "Where iproute2's names are")
         .newer()
-        .ignored(NO_STATIC),
+        .ignored(NO_NAMES),
 ];

@@ -1,7 +1,10 @@
 //! The host's network: interfaces, static addresses, the firewall.
 
-use super::super::{Row, address};
-use super::{GLOBAL, MAIN, NO_FIREWALL, NO_STATIC, VMAC_ONLY, set};
+use super::super::super::config::KeepalivedConfig;
+use super::super::super::config::network::TrackGroup;
+use super::super::{Row, address, read, route, rule};
+use super::{GLOBAL, MAIN, NO_FIREWALL, VMAC_ONLY, set};
+use crate::text::{Diagnostic, Diagnostics, Node};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "dynamic_interfaces", "[allow_if_changes]", "Interfaces may come later")
@@ -12,7 +15,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "default_interface", "INTERFACE", "Interface of static addresses")
         .bare()
         .default("eth0")
-        .refused(NO_STATIC),
+        .full(default_interface),
     Row::of(GLOBAL, "disable_local_igmp", "", "Stop IGMP reports for link-local groups")
         .full(super::speech::disable_local_igmp),
     Row::of(GLOBAL, "nftables", "[TABLE]", "Use nftables").refused(NO_FIREWALL),
@@ -39,10 +42,46 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .refused("a link counts at once"),
     Row::of(MAIN, "static_ipaddress", "", "Addresses that are always held")
         .lines()
-        .refused(NO_STATIC)
-        .set(address::check),
-    Row::of(MAIN, "static_routes", "", "Routes that are always held").lines().refused(NO_STATIC),
+        .full(address::static_ipaddress),
+    Row::of(MAIN, "static_routes", "", "Routes that are always held")
+        .lines()
+        .full(route::static_routes),
     Row::of(MAIN, "static_rules", "", "Routing rules that are always held")
         .lines()
-        .refused(NO_STATIC),
+        .full(rule::static_rules),
+    Row::of(
+        MAIN,
+        "track_group",
+        "NAME",
+        "Instances that static addresses, routes and rules concern",
+    )
+    .bare()
+    .block("track_group")
+    .full(track_group),
+    Row::of(&["track_group"], "group", "", "The instances").lines().full(track_group_members),
 ];
+
+fn default_interface(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let Some(word) = node.args.first() else {
+        let message = "default_interface requires interface name";
+        diagnostics.push(Diagnostic::error("keepalived/value", message).at(node.name.span));
+        return;
+    };
+    config.globals.network.default_interface = Some(read::text(word));
+}
+
+fn track_group(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let Some(name) = node.args.first().map(read::text) else { return };
+    if config.statics.groups.iter().any(|group| group.name.value == name.value) {
+        let message = format!("track_group {} already defined", name.value);
+        diagnostics.push(Diagnostic::error("keepalived/track-group", message).at(name.span));
+    }
+    config.statics.groups.push(TrackGroup { name, members: Vec::new() });
+}
+
+fn track_group_members(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
+    let Some(group) = config.statics.groups.last_mut() else { return };
+    let lines = node.body.iter().flatten();
+    let words = lines.flat_map(|line| std::iter::once(&line.name).chain(&line.args));
+    group.members.extend(words.map(read::text));
+}

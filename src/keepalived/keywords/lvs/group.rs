@@ -64,7 +64,7 @@ fn whole(name: &str, members: &[Member]) -> Option<String> {
 
 fn mark(group: &str, line: &Node, diagnostics: &mut Diagnostics) -> Option<Member> {
     let Some(word) = line.args.first() else {
-        diagnostics.push(super::super::missing_parameter(line));
+        diagnostics.push(super::super::missing_parameter(&line.name, &line.name, 2));
         return None;
     };
     let text = word.lossy();

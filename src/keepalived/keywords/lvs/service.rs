@@ -500,7 +500,7 @@ fn sorry_method(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Di
     let Some(service) = super::service(config) else { return };
     match &mut service.sorry {
         Some(_) if node.args.is_empty() => {
-            diagnostics.push(super::super::missing_parameter(node));
+            diagnostics.push(super::super::missing_parameter(&node.name, &node.name, 2));
         }
         Some(sorry) => {
             let forwarding = forwarding::read(node, "sorry server", diagnostics);

@@ -34,7 +34,6 @@ const NO_GROUPS: &str =
     "instances can't yet change state together; the members of a sync group aren't run";
 const NO_VRF: &str = "VRFs aren't known; an instance that asks for one isn't run";
 const NO_TRACKING: &str = "only scripts are tracked; the priority stays as if all were well";
-const NO_ROUTES: &str = "routes and rules aren't moved with the addresses";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(

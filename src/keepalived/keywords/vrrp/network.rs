@@ -1,15 +1,14 @@
 //! What an instance does to the host's network: addresses, routes, rules, interfaces of its own.
 
-use super::super::{Row, address};
-use super::{INSTANCE, NO_ROUTES, NO_VMAC, NO_VRF, set};
+use super::super::super::config::KeepalivedConfig;
+use super::super::{Row, address, route, rule};
+use super::{INSTANCE, NO_VMAC, NO_VRF, set};
+use crate::text::{Diagnostics, Node};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(INSTANCE, "virtual_ipaddress", "", "Addresses that the master holds and announces")
         .lines()
-        .partial(
-            "IPv4; of the options ADDRESS[/PREFIX], dev, label, brd and scope",
-            address::virtual_ipaddress,
-        ),
+        .full(address::virtual_ipaddress),
     Row::of(
         INSTANCE,
         "virtual_ipaddress_excluded",
@@ -17,8 +16,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Addresses that the master holds without announcing them",
     )
     .lines()
-    .refused("these addresses aren't added")
-    .set(address::check),
+    .full(address::virtual_ipaddress_excluded),
     Row::of(INSTANCE, "no_virtual_ipaddress", "", "An instance without addresses is intended")
         .newer()
         .full(set::no_virtual_ipaddress),
@@ -59,13 +57,13 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(INSTANCE, "no_accept", "", "Drop packets for the addresses unless their owner")
         .refused("they are always taken"),
     Row::of(INSTANCE, "promote_secondaries", "", "Set the interface's promote_secondaries")
-        .refused("the sysctl isn't touched"),
+        .full(promote_secondaries),
     Row::of(INSTANCE, "virtual_routes", "", "Routes that the master holds")
         .lines()
-        .refused(NO_ROUTES),
+        .full(route::virtual_routes),
     Row::of(INSTANCE, "virtual_rules", "", "Routing rules that the master holds")
         .lines()
-        .refused(NO_ROUTES),
+        .full(rule::virtual_rules),
     Row::of(
         INSTANCE,
         "lvs_sync_daemon_interface",
@@ -74,3 +72,9 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .refused("IPVS isn't set up"),
 ];
+
+fn promote_secondaries(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+    if let Some(instance) = config.instances.last_mut() {
+        instance.network.promote_secondaries = true;
+    }
+}

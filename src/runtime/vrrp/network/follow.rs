@@ -17,7 +17,7 @@ impl Network {
                     self.links.remove(&link.name);
                     self.wires.close_on(link.index);
                     self.addresses.remove_interface(link.index);
-                    self.holdings.let_go_of_interface(link.index);
+                    self.holdings.let_go_where(|it| it.index == link.index);
                     if self.concerned.contains(&link.name) {
                         tracing::info!("Netlink reports {} deleted", link.name);
                     }
@@ -31,6 +31,8 @@ impl Network {
                 Change::AddressGone(gone) => {
                     self.absorb_address_gone(&gone, &mut looked, &mut incidents);
                 }
+                Change::RouteGone(gone) => incidents.extend(self.absorb_route_gone(&gone)),
+                Change::RuleGone(gone) => incidents.extend(self.absorb_rule_gone(&gone)),
                 Change::Lost => {
                     tracing::warn!("netlink changes were lost, looking at everything again");
                     if let Err(error) = self.look() {
@@ -41,6 +43,7 @@ impl Network {
                     let lost = self.holdings.iter().filter(|held| !self.is_on(held));
                     let lost: Vec<Held> = lost.copied().collect();
                     incidents.extend(lost.into_iter().map(|held| self.lose(held)));
+                    incidents.extend(self.missing_possessions());
                 }
             }
         }
@@ -72,7 +75,7 @@ impl Network {
     /// Takes off what we hold on an interface that has another name by now: nobody would find it
     /// there later.
     fn abandon(&mut self, name: &str, index: u32) {
-        for held in self.holdings.let_go_of_interface(index) {
+        for held in self.holdings.let_go_where(|it| it.index == index) {
             if let Err(error) = self.take_off(&held) {
                 tracing::error!("{} stays on what was {name}: {error}", held.address);
             }
@@ -111,7 +114,7 @@ impl Network {
             let what = if what == "Assigned" { "added to" } else { "removed from" };
             tracing::info!("Netlink reflector reports IP {ip} {what} {name}");
         }
-        if self.virtual_addresses.contains(&address.address) {
+        if self.is_ours(address.address) {
             return None;
         }
         if self.concerned.contains(&name) {

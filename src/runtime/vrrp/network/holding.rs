@@ -3,9 +3,9 @@
 use std::io;
 
 use super::Network;
-use crate::kernel::netlink::NewAddress;
 use crate::plan::vrrp::VirtualAddress;
-use crate::runtime::handoff::Held;
+use crate::runtime::handoff::{Held, Possession};
+use crate::runtime::placing;
 
 impl Network {
     /// A router's address where it belongs; `None`: there is no such interface.
@@ -36,14 +36,7 @@ impl Network {
         address: &VirtualAddress,
     ) -> io::Result<()> {
         let place = self.place(interface, address).ok_or(io::ErrorKind::NotConnected)?;
-        self.netlink.add_address(&NewAddress {
-            index: place.index,
-            address: place.address,
-            prefix: place.prefix,
-            broadcast: address.broadcast,
-            label: address.label.clone(),
-            scope: address.scope.number(),
-        })?;
+        self.netlink.add_address(&placing::new_address(place.index, address))?;
         Ok(())
     }
 
@@ -61,6 +54,21 @@ impl Network {
     pub(in crate::runtime::vrrp) fn take_off(&mut self, held: &Held) -> io::Result<bool> {
         self.holdings.let_go(held);
         self.netlink.remove_address(held.index, held.address, held.prefix)
+    }
+
+    /// What isn't a route or rule: an interface, a setting, a table.
+    pub(in crate::runtime::vrrp) fn take_away(&mut self, it: &Possession) -> io::Result<()> {
+        self.possessions.let_go(it);
+        placing::take_away(&mut self.netlink, it)
+    }
+
+    pub(in crate::runtime::vrrp) fn is_up(&self, interface: &str) -> bool {
+        self.links.get(interface).is_some_and(|link| link.up)
+    }
+
+    /// The interfaces that are up.
+    pub(in crate::runtime::vrrp) fn up(&self) -> impl Iterator<Item = &str> {
+        self.links.values().filter(|link| link.up).map(|link| link.name.as_str())
     }
 
     /// Is the address on its interface, as far as the kernel has told?

@@ -1,12 +1,13 @@
 //! The network as the vrrp role sees it: interfaces, sockets on them, virtual addresses.
 //!
 //! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
-//! addresses of this node, `follow` what the kernel tells. Read `wires` next.
+//! addresses of this node, `routing` its routes and rules, `follow` what the kernel tells. Read `wires` next.
 
 mod addresses;
 mod follow;
 mod holding;
 mod holdings;
+mod routing;
 mod wires;
 
 use std::collections::{BTreeMap, HashSet};
@@ -16,6 +17,7 @@ use std::task::{Context, Poll};
 
 use self::addresses::Addresses;
 use self::holdings::Holdings;
+use self::routing::Routing;
 use self::wires::Wires;
 use crate::kernel::arp::ArpSender;
 use crate::kernel::neighbour::NeighbourSender;
@@ -25,7 +27,7 @@ use crate::kernel::sysctl;
 use crate::plan::vrrp::{Authentication, VirtualRouter};
 use crate::plan::vrrp_process;
 use crate::plan::wire::{Buffers, Family, Sockets};
-use crate::runtime::handoff::Held;
+use crate::runtime::handoff::{Held, Possession};
 use crate::vrrp::packet::{AUTHENTICATION_HEADER, Outgoing, PROTOCOL, advert_length};
 
 pub(super) use self::wires::Ear;
@@ -53,6 +55,8 @@ pub(super) enum Incident {
     Interface(String),
     /// A virtual address that we hold was taken off.
     AddressLost(Held),
+    /// A route or rule that we hold was taken away.
+    PossessionLost(Box<Possession>),
 }
 
 /// See the module's documentation.
@@ -70,10 +74,14 @@ pub(super) struct Network {
     concerned: HashSet<String>,
     /// Every address of every router: never taken for an interface's own.
     virtual_addresses: HashSet<IpAddr>,
-    pub(super) holdings: Holdings,
     pub(super) sockets: Sockets,
     /// All addresses' coming and going is logged.
     watched: bool,
+    /// The same of those that are always there.
+    pub(super) static_addresses: HashSet<IpAddr>,
+    pub(super) holdings: Holdings<Held>,
+    pub(super) possessions: Holdings<Possession>,
+    routing: Routing,
 }
 
 impl Network {
@@ -91,9 +99,12 @@ impl Network {
             wires: Wires::default(),
             concerned: HashSet::new(),
             virtual_addresses: HashSet::new(),
+            static_addresses: HashSet::new(),
             holdings: Holdings::default(),
             sockets: Sockets::default(),
             watched: false,
+            possessions: Holdings::default(),
+            routing: Routing::default(),
         };
         network.look()?;
         Ok(network)
@@ -150,11 +161,14 @@ impl Network {
     /// From now on these are the routers, each with an open socket where its interface has one.
     pub(super) fn serve<'a>(&mut self, routers: impl Iterator<Item = &'a VirtualRouter> + Clone) {
         self.virtual_addresses =
-            routers.clone().flat_map(|router| &router.addresses).map(|it| it.address).collect();
+            routers.clone().flat_map(VirtualRouter::all_addresses).map(|it| it.address).collect();
         let interfaces = |router: &'a VirtualRouter| {
-            let others = router.addresses.iter().filter_map(|it| it.interface.as_ref());
-            std::iter::once(&router.interface).chain(others).cloned()
+            let others = router.other_interfaces();
+            std::iter::once(router.interface.as_str()).chain(others).map(str::to_owned)
         };
+        if routers.clone().any(routing::is_watched) {
+            self.watch_routes();
+        }
         self.concerned = routers.clone().flat_map(interfaces).collect();
         let mut wanted = BTreeMap::new();
         for router in routers {
@@ -185,15 +199,17 @@ impl Network {
             Some(Authentication::Header(_)) => AUTHENTICATION_HEADER,
             _ => PROTOCOL,
         };
-        Some(Ear { interface: router.interface.clone(), address, protocol })
+        Some(Ear { interface: router.advert_interface().to_owned(), address, protocol })
     }
 
     /// The interface as a router sees it. `None`: there is no such interface.
     pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
         let link = self.links.get(&router.interface)?;
+        let is_up = |name| self.links.get(name).is_some_and(|link| link.up);
+        let up = link.up && router.other_interfaces().all(is_up);
         if let (Some(_), Some(source)) = (&router.unicast, router.source) {
             let primary = self.addresses.has(source).then_some(source);
-            return Some(Interface { up: link.up, primary });
+            return Some(Interface { up, primary });
         }
         let speaks = |it: &IpAddr| match (it, router.family()) {
             (IpAddr::V4(_), Family::V4) => true,
@@ -201,8 +217,8 @@ impl Network {
             _ => false,
         };
         let mut own = self.addresses.on(link.index).filter(speaks);
-        let primary = own.find(|it| !self.virtual_addresses.contains(it));
-        Some(Interface { up: link.up, primary })
+        let primary = own.find(|it| !self.is_ours(*it));
+        Some(Interface { up, primary })
     }
 
     /// The next news or packet.
@@ -216,6 +232,11 @@ impl Network {
     /// A packet that is there already.
     pub(super) fn waiting_packet(&mut self) -> Option<(Ear, Packet)> {
         self.wires.waiting_packet()
+    }
+
+    /// Is it put there by this role, on whatever interface?
+    fn is_ours(&self, address: IpAddr) -> bool {
+        self.virtual_addresses.contains(&address) || self.static_addresses.contains(&address)
     }
 
     fn name_of(&self, index: u32) -> Option<&str> {
