@@ -26,7 +26,7 @@ pub struct Outgoing {
 
 impl Ledger {
     /// The packets of one advert, one for each destination: they share numbers and times.
-    pub(in crate::vrrp) fn write(
+    pub fn write(
         &mut self,
         now: Instant,
         router: &VirtualRouter,
