@@ -237,6 +237,9 @@ pub struct GratuitousArp {
     /// `vrrp_garp_interval`: least time between two packets on one interface.
     #[serde(with = "seconds")]
     pub interval: Duration,
+    /// `vrrp_gna_interval`: the same for neighbour advertisements.
+    #[serde(default, with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub neighbour_interval: Duration,
 }
 
 impl Default for GratuitousArp {
@@ -249,6 +252,7 @@ impl Default for GratuitousArp {
             lower_priority_repeat: 5,
             lower_priority_delay: Duration::from_secs(5),
             interval: Duration::ZERO,
+            neighbour_interval: Duration::ZERO,
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct GlobalWire {
     pub group6: Option<At<IpAddr>>,
     pub checksum_as_v2: bool,
     pub trust_known_sender: bool,
+    /// `vrrp_gna_interval`
+    pub neighbour_interval: Option<Duration>,
     pub log_unknown_vrids: bool,
     pub no_local_igmp: bool,
     pub buffers: Option<BufferPolicy>,

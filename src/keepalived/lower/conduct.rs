@@ -194,6 +194,7 @@ impl Lowering<'_> {
             lower_priority_repeat: value!(lower_priority_repeat, global_repeat),
             lower_priority_delay: value!(lower_priority_delay, global_delay),
             interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
+            neighbour_interval: globals.wire.neighbour_interval.unwrap_or_default(),
         };
         if !self.is_strict(instance) {
             return garp;

@@ -63,6 +63,15 @@ impl Lowering<'_> {
             self.complain(format!("({name}) {complaint}"), kind.span);
             return None;
         }
+        if kind.value == AuthType::Pass && self.family(instance) == Family::V6 {
+            let message = format!(
+                "({name}) VRRP version 2 over IPv6 carries no password: it protects nothing"
+            );
+            let help = "adverts say PASS, and no more; keepalived 2.2.7 even refuses its own, so \
+                        that every node becomes master. Evenkeel accepts them";
+            let note = Diagnostic::new(Severity::Note, "keepalived/instance", message);
+            self.diagnostics.push(note.at(kind.span).help(help));
+        }
         let password = instance.auth_pass.as_ref()?.value.clone();
         Some(match kind.value {
             AuthType::Pass => Authentication::Pass(password),

@@ -54,7 +54,7 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     let mut out = Object(Vec::new());
     out.text("iname", &config.name);
     out.put("dont_track_primary", 0);
-    out.put("skip_check_adv_addr", 0);
+    out.put("skip_check_adv_addr", u8::from(config.wire.trust_known_sender));
     out.put("strict_mode", 0);
     out.text("vmac_ifname", "");
     out.text("ifp_ifname", &config.interface);
@@ -115,6 +115,15 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     out.close()
 }
 
+const AUTHENTICATION_EXTENSION: [(&str, Counter); 6] = [
+    ("auth_ext_missing", Counter::AuthExtMissing),
+    ("auth_ext_malformed", Counter::AuthExtMalformed),
+    ("auth_ext_unknown_key", Counter::AuthExtUnknownKey),
+    ("auth_ext_invalid_hmac", Counter::AuthExtInvalidHmac),
+    ("auth_ext_stale", Counter::AuthExtStale),
+    ("auth_ext_replay", Counter::AuthExtReplay),
+];
+
 fn stats(it: &RouterView) -> String {
     let counters = [
         ("advert_rcvd", Counter::AdvertReceived),
@@ -135,6 +144,12 @@ fn stats(it: &RouterView) -> String {
     let mut out = Object(Vec::new());
     for (key, counter) in counters {
         out.put(key, it.counter(counter));
+    }
+    // 2.4's; an instance without `auth_hmac` has none of these errors.
+    if it.config.wire.hmac.is_some() {
+        for (key, counter) in AUTHENTICATION_EXTENSION {
+            out.put(key, it.counter(counter));
+        }
     }
     out.close()
 }

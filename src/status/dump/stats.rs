@@ -33,6 +33,15 @@ fn write_router(out: &mut String, router: &RouterView) -> std::fmt::Result {
     writeln!(out, "    Invalid Type: {}", n(Counter::InvalidAuthType))?;
     writeln!(out, "    Type Mismatch: {}", n(Counter::AuthTypeMismatch))?;
     writeln!(out, "    Failure: {}", n(Counter::AuthFailure))?;
+    if router.config.wire.hmac.is_some() {
+        writeln!(out, "  Authentication Extension Errors:")?;
+        writeln!(out, "    Missing: {}", n(Counter::AuthExtMissing))?;
+        writeln!(out, "    Malformed: {}", n(Counter::AuthExtMalformed))?;
+        writeln!(out, "    Unknown key: {}", n(Counter::AuthExtUnknownKey))?;
+        writeln!(out, "    Invalid HMAC: {}", n(Counter::AuthExtInvalidHmac))?;
+        writeln!(out, "    Stale: {}", n(Counter::AuthExtStale))?;
+        writeln!(out, "    Replay: {}", n(Counter::AuthExtReplay))?;
+    }
     writeln!(out, "  Priority Zero:")?;
     writeln!(out, "    Received: {}", n(Counter::PriorityZeroReceived))?;
     writeln!(out, "    Sent: {}", n(Counter::PriorityZeroSent))

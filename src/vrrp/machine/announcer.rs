@@ -131,7 +131,6 @@ impl Announcer {
     }
 
     fn drain(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
-        let interval = router.garp.interval;
         while !self.queue.is_empty() && self.next_packet_at.is_none_or(|at| at <= now) {
             let Some(address) = self.queue.pop_front() else { break };
             let interface = address.interface.as_deref().unwrap_or(router.address_interface());
@@ -139,6 +138,10 @@ impl Announcer {
                 LogLevel::Debug,
                 format!("Sending {} on {interface} for {}", one(address.address), address.address),
             ));
+            let interval = match address.address {
+                IpAddr::V4(_) => router.garp.interval,
+                IpAddr::V6(_) => router.garp.neighbour_interval,
+            };
             out.push(Action::Announce(address));
             self.next_packet_at = Some(now + interval).filter(|_| !interval.is_zero());
         }

@@ -70,7 +70,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     ),
     Row::of(GLOBAL, "vrrp_gna_interval", "SECONDS", "The same for IPv6 neighbour advertisements")
         .default("0")
-        .ignored("IPv6 instances aren't run"),
+        .partial("Counted per instance, not per interface", super::speech::gna_interval),
     Row::of(
         GLOBAL,
         "vrrp_min_garp",

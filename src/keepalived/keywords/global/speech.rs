@@ -64,6 +64,21 @@ fn switch(node: &Node, diagnostics: &mut Diagnostics) -> Option<bool> {
     value
 }
 
+pub(super) fn gna_interval(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    let word = &node.args[0];
+    match read::seconds(word, 1..=4_294_967_295) {
+        Ok(interval) => config.globals.wire.neighbour_interval = Some(interval),
+        Err(reason) => {
+            let message = format!("vrrp_gna_interval '{}' is invalid", word.lossy());
+            diagnostics.push(wrong(word, message, reason));
+        }
+    }
+}
+
 pub(super) fn log_unknown_vrids(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
     config.globals.wire.log_unknown_vrids = true;
 }
