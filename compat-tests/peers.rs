@@ -6,6 +6,7 @@
 //! node, `peers/groups.rs` instances that change state together.
 
 mod groups;
+mod ipv6;
 mod matrix;
 mod mishaps;
 mod unicast;

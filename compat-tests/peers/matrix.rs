@@ -329,3 +329,26 @@ fn monologues_are_the_same_bytes() {
         assert!(ours.len() > 3, "{cell:?}: {}", ours.len());
     });
 }
+
+/// The kernel takes an interface's IPv6 addresses away when it goes down, our source among them, and
+/// looks for duplicates when it comes up.
+#[test]
+fn an_ipv6_link_goes_down_and_comes_back() {
+    let cell = Cell { version: 3, over_ipv6: true, unicast: false, auth: Auth::None, more: "" };
+    each(vec![[Evenkeel, Debian], [Debian, Evenkeel]], |makers| {
+        let bed = cell.bed();
+        let [a, b] = [&bed.hosts[0], &bed.hosts[1]];
+        let vip = cell.virtual_address();
+        let low = Daemon::start(&bed, b, makers[1], &cell.config(1, 90));
+        let high = Daemon::start(&bed, a, makers[0], &cell.config(0, 100));
+        wait_until("master", PATIENCE, || a.holds(vip) && !b.holds(vip));
+        a.ip("link set eth0 down");
+        wait_until("link down, the other one is master", PATIENCE, || {
+            b.holds(vip) && !a.holds(vip)
+        });
+        a.ip("link set eth0 up");
+        wait_until("link up, preempted", PATIENCE, || a.holds(vip) && !b.holds(vip));
+        assert!(is_clean(high.stop()));
+        assert!(is_clean(low.stop()));
+    });
+}

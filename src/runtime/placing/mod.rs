@@ -29,6 +29,9 @@ pub(super) fn new_address(index: u32, it: &VirtualAddress) -> NewAddress {
     let ipv6 = it.address.is_ipv6();
     let wanted = it.flags.iter().filter(|flag| ipv6 || flag.concerns_ipv4());
     let flags = wanted.fold(0, |flags, flag| flags | flag_number(*flag));
+    // Another node had it until now: its being there already is no reason not to take it. `-nodad`
+    // (measured) lets the kernel look for it all the same.
+    let probes = !ipv6 || it.flags.contains(&AddressFlag::NoDad);
     let lifetime = match it.preferred {
         // Connections of this host don't begin at an address that may leave with them.
         None if it.prefix == 128 => Some(0),
@@ -42,8 +45,7 @@ pub(super) fn new_address(index: u32, it: &VirtualAddress) -> NewAddress {
         label: it.label.clone(),
         scope: it.scope.0,
         peer: it.peer,
-        // Another node had it until now: its being there already is no reason not to take it.
-        flags: flags | if ipv6 { NODAD } else { 0 },
+        flags: flags | if probes { 0 } else { NODAD },
         preferred: lifetime.filter(|_| ipv6),
     }
 }
@@ -51,7 +53,8 @@ pub(super) fn new_address(index: u32, it: &VirtualAddress) -> NewAddress {
 fn flag_number(flag: AddressFlag) -> u32 {
     match flag {
         AddressFlag::Home => HOMEADDRESS,
-        AddressFlag::NoDad => NODAD,
+        // It takes a flag away.
+        AddressFlag::NoDad => 0,
         AddressFlag::MngTmpAddr => MANAGETEMPADDR,
         AddressFlag::NoPrefixRoute => NOPREFIXROUTE,
         AddressFlag::AutoJoin => MCAUTOJOIN,
