@@ -34,9 +34,9 @@ fuzz: ## Each fuzz target for a minute (SECONDS_EACH=n for longer)
 	@.ci/need $(BUILD)
 	SECONDS_EACH=$${SECONDS_EACH:-60} .ci/fuzz
 
-bench: ## Speed and memory beside the real programs, as ratios of one run
+bench: ## Speed and memory beside the real programs in one run (BENCH=stream or BENCH=vrrp: one half)
 	@.ci/need $(BUILD) $(PEERS) haproxy
-	cargo bench --locked --bench stream
+	cargo bench --locked $(if $(BENCH),--bench $(BENCH),--bench vrrp --bench stream)
 
 packages: ## deb and rpm
 	@echo "no packages yet: they are a later piece of work" >&2; exit 1
