@@ -68,6 +68,7 @@ fn run_role(role: &OsStr) -> ExitCode {
     };
     let code = match kind {
         RoleKind::Vrrp => {
+            process::share_memory_between_threads();
             // A log that hangs must not make an advert late.
             log::detach();
             vrrp::run(control)

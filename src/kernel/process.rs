@@ -274,6 +274,26 @@ pub fn unblock_signals() {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 
+/// Gives memory back that isn't needed any more: what reading a config took is much more than what
+/// a daemon keeps of it.
+pub fn give_back_memory() {
+    // SAFETY: malloc_trim(3) takes a number and may be called at any time from any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Threads share one pool of memory: a daemon's do little, and a pool each costs more than waiting
+/// for each other does. To be called before there is a second thread.
+pub fn share_memory_between_threads() {
+    // SAFETY: mallopt(3) takes two numbers; there is no other thread that could be allocating.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Lets this process and its children leave core files of any size.
 pub fn allow_core_dumps() -> io::Result<()> {
     use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};

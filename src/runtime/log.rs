@@ -12,8 +12,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -97,7 +97,7 @@ pub fn configure(settings: &Settings) -> io::Result<()> {
 /// waiting. The process may not fork afterwards (executing other programs is fine).
 pub fn detach() {
     let Some(journal) = JOURNAL.get() else { return };
-    let (sender, lines) = sync_channel(BACKLOG);
+    let (sender, lines) = channel();
     if journal.0.writer.set(sender).is_err() {
         return;
     }
@@ -111,14 +111,14 @@ pub fn detach() {
 pub fn flush() {
     let Some(writer) = JOURNAL.get().and_then(|journal| journal.0.writer.get()) else { return };
     let (done, written) = sync_channel(1);
-    if writer.try_send(Message::Flush(done)).is_ok() {
+    if writer.send(Message::Flush(done)).is_ok() {
         // A log that hangs must not keep the process here.
         let _ = written.recv_timeout(Duration::from_secs(1));
     }
 }
 
 /// So many lines wait for the thread at most.
-const BACKLOG: usize = 4096;
+const BACKLOG: usize = 16_384;
 
 enum Message {
     /// With the thread that said it.
@@ -131,6 +131,7 @@ fn write_all(shared: &Shared, lines: &Receiver<Message>) {
     for message in lines {
         match message {
             Message::Line(level, thread, text) => {
+                shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(opened) = shared.lock().as_mut() {
                     let lost = shared.lost.swap(0, Ordering::Relaxed);
                     if lost > 0 {
@@ -151,7 +152,7 @@ fn write_all(shared: &Shared, lines: &Receiver<Message>) {
 /// was said before still goes to the old ones.
 pub fn reopen() {
     let Some(journal) = JOURNAL.get() else { return };
-    let queued = journal.0.writer.get().is_some_and(|it| it.try_send(Message::Reopen).is_ok());
+    let queued = journal.0.writer.get().is_some_and(|it| it.send(Message::Reopen).is_ok());
     if !queued {
         open_anew(&journal.0);
     }
@@ -184,7 +185,10 @@ struct Shared {
     /// The least level that goes anywhere: known without waiting for the lock.
     least: AtomicU8,
     /// Set once the log is detached.
-    writer: OnceLock<SyncSender<Message>>,
+    writer: OnceLock<Sender<Message>>,
+    /// Lines that the thread hasn't written yet. (A channel with this bound would take the memory
+    /// for all of them at once, in every process.)
+    waiting: AtomicUsize,
     lost: AtomicU64,
 }
 
@@ -306,16 +310,17 @@ impl<S: Subscriber> Layer<S> for Journal {
         let Line { level, text } = line;
         let back = match self.0.writer.get() {
             None => Some(text),
-            Some(writer) => match writer.try_send(Message::Line(level, gettid(), text)) {
-                Err(TrySendError::Full(_)) => {
-                    self.0.lost.fetch_add(1, Ordering::Relaxed);
-                    None
+            Some(_) if self.0.waiting.load(Ordering::Relaxed) >= BACKLOG => {
+                self.0.lost.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            Some(writer) => {
+                self.0.waiting.fetch_add(1, Ordering::Relaxed);
+                match writer.send(Message::Line(level, gettid(), text)) {
+                    Err(SendError(Message::Line(.., text))) => Some(text),
+                    Ok(()) | Err(SendError(Message::Flush(_) | Message::Reopen)) => None,
                 }
-                Err(TrySendError::Disconnected(Message::Line(.., text))) => Some(text),
-                Ok(()) | Err(TrySendError::Disconnected(Message::Flush(_) | Message::Reopen)) => {
-                    None
-                }
-            },
+            }
         };
         // The lock is the writing thread's, and may be held for long: nobody else takes it.
         if let Some(text) = back

@@ -41,7 +41,7 @@ use systemd::Systemd;
 
 use super::handoff::{Order, Report};
 use super::log;
-use crate::kernel::process::Launch;
+use crate::kernel::process::{self, Launch};
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Listener;
@@ -163,6 +163,7 @@ impl Supervisor {
 
     /// Starts the roles and stays until they have ended. `launch` hears how the start went.
     pub fn run(mut self, launch: Launch) -> ExitCode {
+        process::share_memory_between_threads();
         self.face.mute = !launch.keeps_stderr();
         log::detach();
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -348,6 +349,10 @@ impl Supervisor {
             State::Waiting(_) => false,
             State::Stopped => true,
         });
+        if all {
+            // Plans have been handed out, old ones are gone.
+            process::give_back_memory();
+        }
         if all && matches!(self.phase, Phase::Starting { .. }) {
             words::started(&self.face);
             self.launched(0);

@@ -8,6 +8,7 @@ use super::directory::Directory;
 use super::network::Network;
 use super::role::Role;
 use super::router::Router;
+use crate::kernel::process::give_back_memory;
 use crate::plan::VrrpPlan;
 use crate::plan::route::Statics;
 use crate::plan::vrrp::VirtualRouter;
@@ -92,6 +93,7 @@ impl Role {
         self.write_states();
         self.report_held();
         self.report(&Report::Ready);
+        give_back_memory();
     }
 
     pub(super) fn reconfigure(&mut self, now: Instant, at: usize, new: VirtualRouter) {

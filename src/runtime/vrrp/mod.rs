@@ -27,6 +27,7 @@ mod statics;
 use std::process::ExitCode;
 
 use super::handoff::{Control, Instruction, Report, Succession};
+use crate::kernel::process::give_back_memory;
 use crate::plan::VrrpPlan;
 use role::Role;
 
@@ -53,6 +54,7 @@ pub fn run(control: Control) -> ExitCode {
     runtime.block_on(async {
         match Role::start(control.clone(), succession) {
             Ok(role) => {
+                give_back_memory();
                 role.run().await;
                 ExitCode::SUCCESS
             }
