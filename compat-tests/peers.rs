@@ -9,6 +9,8 @@ mod groups;
 mod ipv6;
 mod matrix;
 mod mishaps;
+mod processes;
+mod reload;
 mod unicast;
 mod version3;
 mod wire;

@@ -130,6 +130,10 @@ impl Host {
         command
     }
 
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(crate) fn ip(&self, words: &str) {
         ip_in(&self.namespace, words);
     }

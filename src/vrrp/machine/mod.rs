@@ -258,16 +258,13 @@ impl Machine {
         self.step_back(now, CountdownSpan::Down, out);
     }
 
-    /// How late an advert may be. With `timer_expired_backup` another node may not even have begun
-    /// to take over; without it, it surely has.
+    /// How late an advert may be: a backup waits from the one before it, which was in time. With
+    /// `timer_expired_backup` the others' highest priority is known; else a backup has a lower one
+    /// than this node, and waits for longer.
     fn patience(&self) -> Duration {
-        match self.router.conduct.step_back_when_late {
-            Some(highest) => {
-                let missed = u32::from(self.router.conduct.down_timer_adverts) - 1;
-                self.waited_interval() * missed + self.skew_of(highest)
-            }
-            None => self.down_interval(),
-        }
+        let missed = u32::from(self.router.conduct.down_timer_adverts) - 1;
+        let highest = self.router.conduct.step_back_when_late.unwrap_or(self.priority());
+        self.waited_interval() * missed + self.skew_of(highest)
     }
 
     fn track(&mut self, now: Instant, verdict: Verdict, out: &mut Actions) {
