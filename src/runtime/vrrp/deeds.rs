@@ -12,6 +12,8 @@ use crate::vrrp::machine::{Action, Event, LogLevel, State};
 
 /// What is no longer held is reported within this time.
 const REPORT_SOON: Duration = Duration::from_millis(50);
+/// After so long without a change of state it is quiet enough to tidy up.
+const CALM: Duration = Duration::from_secs(3);
 /// After this time a report that the supervisor didn't take is tried again.
 const REPORT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -87,6 +89,7 @@ impl Role {
                 }
                 Action::Transition { to, priority, .. } => {
                     self.routers[at].last_transition = SystemTime::now();
+                    self.tidy_at = Some(now + CALM);
                     self.proclaim(at, to, priority);
                 }
                 Action::RivalHeard { .. } => self.remark(at, News::MasterRxLowerPriority),

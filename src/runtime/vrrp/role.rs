@@ -21,6 +21,7 @@ use super::signals::Signals;
 use super::startup;
 use super::statics::Statics;
 use crate::kernel::netlink::Change;
+use crate::kernel::process::give_back_memory;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
@@ -54,6 +55,8 @@ pub(super) struct Role {
     /// When to try again to tell the supervisor what is held.
     pub(super) report_at: Option<Instant>,
     pub(super) bearing: Bearing,
+    /// When to give back what a burst of changes took.
+    pub(super) tidy_at: Option<Instant>,
     /// At the end; asked for on the command line.
     pub(super) leave_addresses: bool,
     /// It is the end, and they are left.
@@ -97,6 +100,7 @@ impl Role {
             listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
             bearing: Bearing::new(now),
+            tidy_at: None,
             leave_addresses: false,
             addresses_stay: false,
             valve: Valve::new(now),
@@ -200,7 +204,7 @@ impl Role {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let others = [self.scripts.deadline(), self.report_at];
+        let others = [self.tidy_at, self.scripts.deadline(), self.report_at];
         self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -230,6 +234,10 @@ impl Role {
         }
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_held();
+        }
+        if self.tidy_at.is_some_and(|at| at <= now) {
+            self.tidy_at = None;
+            give_back_memory();
         }
         self.agenda.due(now).is_some()
     }
