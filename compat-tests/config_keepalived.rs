@@ -55,11 +55,11 @@ impl Host for Fixed {
             "/bin/true" | "/bin/false" | "/usr/bin/true" | "/bin/sh" => {
                 ScriptFile::Executable { insecure: false }
             }
-            "/usr/local/bin/check.sh" | "/usr/bin/killall" => {
+            "/usr/local/bin/check.sh" | "/usr/bin/killall" | "/usr/bin/pidof" => {
                 ScriptFile::Executable { insecure: false }
             }
             "/tmp/insecure.sh" => ScriptFile::Executable { insecure: true },
-            "/etc/passwd" => ScriptFile::NotExecutable,
+            "/etc" | "/etc/passwd" => ScriptFile::NotExecutable,
             _ => ScriptFile::Missing,
         }
     }
@@ -159,7 +159,7 @@ fn hold(path: &Path, actual: &str, failures: &mut Vec<String>) {
 fn configs_become_the_diagnostics_and_plans_on_file() {
     let mut failures = Vec::new();
     let cases = cases();
-    assert!(cases.len() >= 60, "only {} cases", cases.len());
+    assert!(cases.len() >= 200, "only {} cases", cases.len());
     for folder in cases {
         let case = Case::read(folder);
         hold(&case.folder.join("diagnostics.txt"), &case.text(), &mut failures);
@@ -205,7 +205,7 @@ impl Real {
 /// The lines that we complain of where keepalived would. What we don't support is our own affair.
 fn our_lines(case: &Case, real: &Real) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    for diagnostic in case.diagnostics.iter() {
+    for diagnostic in keepalived::config_test_says(&case.diagnostics) {
         let counts =
             diagnostic.severity >= Severity::Error || diagnostic.code == "keepalived/include";
         let ours_alone = diagnostic.code == "keepalived/unsupported";
@@ -233,7 +233,7 @@ fn our_exit(case: &Case) -> u8 {
 /// How often Evenkeel has to agree with the real one, in hundredths: about the exit code, and about
 /// that and the lines complained of. Configs for keywords that only 2.4 has (their reason begins
 /// with [`NEWER`]) say nothing about agreement with 2.2.7 and don't count.
-const GOALS: [usize; 2] = [97, 89];
+const GOALS: [usize; 2] = [98, 93];
 
 const NEWER: &str = "2.2.7 doesn't know";
 

@@ -97,6 +97,10 @@ pub(super) fn read(
         if paths.is_empty() && checks.wildcard {
             let message = format!("No config files matched '{alternative}'.");
             complain(Diagnostic::error("keepalived/include", message).at(span));
+        } else if paths.is_empty() && !several && is_without_folder(&folder.join(alternative), host)
+        {
+            let message = format!("Config files missing '{alternative}'.");
+            complain(Diagnostic::warning("keepalived/include", message).at(span));
         }
         for path in paths {
             match host.read(&path) {
@@ -123,6 +127,15 @@ pub(super) fn read(
         complain(Diagnostic::new(severity, "keepalived/include", message).at(span));
     }
     found
+}
+
+/// Does the folder not exist in which wildcards would look?
+fn is_without_folder(pattern: &Path, host: &dyn Host) -> bool {
+    let wild = |part: &std::path::Component| {
+        part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+    };
+    let folder: PathBuf = pattern.components().take_while(|part| !wild(part)).collect();
+    !folder.as_os_str().is_empty() && host.glob(&folder.to_string_lossy()).is_empty()
 }
 
 /// Why a config file can't be read, in keepalived's words.

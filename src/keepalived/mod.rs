@@ -96,6 +96,23 @@ fn rest_of_line(sources: &SourceMap, span: Span) -> Span {
     Span::new(span.file, from, from + length.unwrap_or(bytes.len() - from))
 }
 
+/// What `keepalived -t` comes to say: nothing of what lies behind a line that it can't read on from,
+/// and nothing about such a config as a whole.
+pub fn config_test_says(diagnostics: &Diagnostics) -> impl Iterator<Item = &Diagnostic> {
+    let ends = |it: &Diagnostic| {
+        it.severity == Severity::Fatal && it.code == "keepalived/missing-parameter"
+    };
+    // Lines are looked at in their order, so that the first such complaint is the first such line.
+    let last = diagnostics.iter().position(ends);
+    let end = diagnostics.iter().find(|it| ends(it)).and_then(Diagnostic::span);
+    let said = diagnostics.iter().take(last.map_or(usize::MAX, |last| last + 1));
+    // What is wrong with the words themselves was complained of before.
+    said.filter(move |diagnostic| match (end, diagnostic.span()) {
+        (Some(end), Some(span)) if span.file == end.file => span.start <= end.start,
+        _ => true,
+    })
+}
+
 /// What `keepalived -t` exits with after these complaints: 0 nothing that matters, 2 a line that
 /// it can't read on from, 5 errors, 6 scripts that nothing guards.
 pub fn config_test_exit(diagnostics: &Diagnostics) -> u8 {

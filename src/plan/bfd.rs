@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::checker::Scheduling;
 use super::{is_default, seconds};
 use crate::text::Span;
 
@@ -15,11 +14,6 @@ use crate::text::Span;
 #[serde(default)]
 pub struct BfdPlan {
     pub sessions: Vec<BfdSession>,
-    /// `bfd_process_name`
-    #[serde(skip_serializing_if = "is_default")]
-    pub name: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub scheduling: Scheduling,
 }
 
 /// One `bfd_instance`.

@@ -23,8 +23,6 @@ pub struct CheckerPlan {
     pub ipvs: Ipvs,
     #[serde(skip_serializing_if = "is_default")]
     pub telling: CheckerTelling,
-    #[serde(skip_serializing_if = "is_default")]
-    pub process: CheckerProcess,
 }
 
 /// One `virtual_server`.
@@ -522,34 +520,4 @@ pub struct CheckerTelling {
     pub at_start: bool,
     /// `no_checker_emails`
     pub no_mail_per_check: bool,
-}
-
-/// The process that will run the checks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CheckerProcess {
-    /// `checker_process_name`
-    #[serde(skip_serializing_if = "is_default")]
-    pub name: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub scheduling: Scheduling,
-}
-
-/// `*_priority`, `*_rt_priority`, `*_rlimit_rttime`, `*_no_swap`, `*_cpu_affinity`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Scheduling {
-    /// -20..=19
-    #[serde(skip_serializing_if = "is_default")]
-    pub nice: Option<i8>,
-    /// 1..=99
-    #[serde(skip_serializing_if = "is_default")]
-    pub realtime: Option<u8>,
-    /// Microseconds of CPU between two waits.
-    #[serde(skip_serializing_if = "is_default")]
-    pub realtime_limit: Option<u32>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub locked: bool,
-    #[serde(skip_serializing_if = "is_default")]
-    pub cpus: Vec<u32>,
 }

@@ -15,7 +15,7 @@ use self::asked::{Asked, parse};
 pub(super) use self::places::PID_FILE;
 use self::places::{Places, ident, settings};
 use super::{inspect, loading};
-use crate::keepalived::config_test_exit;
+use crate::keepalived::{config_test_exit, config_test_says};
 use crate::kernel::process::{self, Launch};
 use crate::load::Inputs;
 use crate::plan::Plan;
@@ -70,7 +70,7 @@ fn test(asked: &Asked, inputs: &Inputs, file: &Path, log_file: Option<&Path>) ->
             return ExitCode::from(CANNOT_RUN);
         }
     };
-    for diagnostic in loaded.diagnostics.iter() {
+    for diagnostic in config_test_says(&loaded.diagnostics) {
         // A complaint that nobody can read changes nothing about the verdict.
         let _ = writeln!(out, "{}", loading::line(&loaded.sources, diagnostic, Voice::Keepalived));
     }

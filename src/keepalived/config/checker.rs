@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::{At, Command, User};
 use crate::plan::bfd::BfdSession;
 use crate::plan::checker::{
-    CheckerTelling, Family, Forwarding, Granularity, HttpProtocol, Ipvs, Member, Protocol,
-    SchedulerFlags, Scheduling, TlsFiles, UdpCheck, Url,
+    CheckerTelling, Family, Forwarding, Granularity, HttpProtocol, Ipvs, Member, Nftables,
+    Protocol, SchedulerFlags, TlsFiles, UdpCheck, Url,
 };
 use crate::text::Span;
 
@@ -28,17 +28,12 @@ pub struct Checkers {
     pub ipvs: Ipvs,
     pub telling: CheckerTelling,
     pub log_all_failures: bool,
-    pub process: ChildProcess,
-    pub bfd_process: ChildProcess,
+    /// `nftables_ipvs` or one of its options.
+    pub nftables: Option<Nftables>,
+    /// `nftables_ipvs` itself.
+    pub wants_nftables: bool,
     /// Which block is being read: what keywords of several levels are about.
     pub level: Level,
-}
-
-/// The process of one kind.
-#[derive(Clone, Debug, Default)]
-pub struct ChildProcess {
-    pub name: Option<String>,
-    pub scheduling: Scheduling,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -99,6 +99,8 @@ pub struct Globals {
     pub network: network::GlobalNetwork,
     pub telling: telling::GlobalTelling,
     pub process: process::Process,
+    /// `snmp_socket`
+    pub snmp_socket: Option<At<String>>,
 }
 
 /// What `garp_*` (`vrrp_garp_*` in `global_defs`) set.
@@ -140,6 +142,8 @@ pub struct Script {
     pub fall: Option<At<u32>>,
     pub init_fail: Option<Span>,
     pub user: Option<User>,
+    /// The brace that ends it.
+    pub end: Span,
 }
 
 /// `weight N [reverse]`
@@ -274,6 +278,7 @@ impl Script {
             fall: None,
             init_fail: None,
             user: None,
+            end: Span::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::config::{At, KeepalivedConfig};
 use super::Row;
 use super::read::{self, wrong};
 use crate::plan::bfd::BfdSession;
-use crate::text::{Diagnostic, Diagnostics, Node, Span, Word};
+use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const BFD: &[&str] = &["bfd_instance"];
 const NOT_RUN: &str = "read, checked and shown by `evenkeel plan`; BFD isn't spoken yet";
@@ -96,7 +96,7 @@ fn bfd_instance(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics)
 /// What is wrong with the session as a whole.
 pub(super) fn closed(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
     let Some(draft) = config.checkers.draft.take() else { return };
-    let end = Span { start: node.span.end.saturating_sub(1), ..node.span };
+    let end = super::end(node);
     let name = draft.name.value.clone();
     let error = |message: String| Diagnostic::error("keepalived/bfd", message).at(end);
     let problem = |text: &str| error(format!("Configuration error: BFD instance {name} {text}"));

@@ -25,19 +25,21 @@ use super::config::KeepalivedConfig;
 use super::parse::{Grammar, Head};
 use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Arity, Body, Directive, Repeat, Setter, Support};
-use crate::text::{Diagnostic, Diagnostics, Node, Word};
+use crate::text::{Diagnostic, Diagnostics, Node, Span, Word};
 
 pub(super) use lvs::{server_name, service_name};
 
 pub type Row = Directive<KeepalivedConfig>;
 
-const TABLES: [&[Row]; 22] = [
+const TABLES: [&[Row]; 24] = [
     global::TABLE,
     global::wire::TABLE,
     global::conduct::TABLE,
     global::network::TABLE,
     global::telling::TABLE,
     global::process::TABLE,
+    global::lvs::TABLE,
+    global::foreign::TABLE,
     vrrp::TABLE,
     vrrp::wire::TABLE,
     vrrp::network::TABLE,
@@ -218,7 +220,15 @@ fn block(
             continue;
         }
         let refusals = config.refusals();
+        let said = diagnostics.0.len();
         (row.set)(config, node, diagnostics);
+        let mut news = diagnostics.0[said..].iter();
+        if row.body == Body::Lines
+            && row.args.is_empty()
+            && !news.any(|diagnostic| diagnostic.code == "keepalived/extra-parameter")
+        {
+            diagnostics.extend(extra_parameters(node));
+        }
         // What costs the whole instance is said once, when the instance is left out.
         if !unsupported && config.refusals() == refusals {
             diagnostics.extend(warning(row, node));
@@ -232,6 +242,11 @@ fn block(
     }
 }
 
+/// The brace that ends a block.
+fn end(node: &Node) -> Span {
+    Span { start: node.span.end.saturating_sub(1), ..node.span }
+}
+
 /// What is to be said, or done, where a block of `context` ends.
 fn closed(
     context: &str,
@@ -241,12 +256,22 @@ fn closed(
 ) {
     match context {
         "bfd_instance" => bfd::closed(config, node, diagnostics),
+        "vrrp_script" => script::closed(config, node),
         "track_file" | "vrrp_track_file" => {
             let name = node.args.first().map(|name| name.lossy().into_owned());
             config.checkers.files.extend(name);
         }
         _ => lvs::closed(context, config, node, diagnostics),
     }
+}
+
+/// Words between the keyword and its block of lines.
+fn extra_parameters(node: &Node) -> Option<Diagnostic> {
+    let (keyword, text) = (node.name.lossy(), node.args.first()?.lossy());
+    let message = format!("Block {keyword} has extra parameters {text} ...");
+    let help = format!("write `{keyword} {{`, and what belongs to it on the lines below");
+    let diagnostic = Diagnostic::error("keepalived/extra-parameter", message);
+    Some(diagnostic.at(read::args_span(node)).help(help))
 }
 
 /// keepalived doesn't start with such a line. `line`: its first word; `position`: which word isn't

@@ -57,6 +57,11 @@ fn vrrp_script(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Dia
     config.add_script(Script::new(name));
 }
 
+/// keepalived finds out at the end of the block what is missing in it.
+pub(super) fn closed(config: &mut KeepalivedConfig, node: &Node) {
+    current(config).end = super::end(node);
+}
+
 fn script(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
     let command = read::command(node, false, diagnostics);
     current(config).command = command;

@@ -12,9 +12,8 @@ use super::script::{Scripts, nobody};
 use crate::host::Host;
 use crate::plan::bfd::BfdPlan;
 use crate::plan::checker::{
-    self as plan, Check, CheckKind, CheckerPlan, CheckerProcess, CheckerTelling, Family,
-    Forwarding, HttpCheck, MiscCheck, Persistence, RealServer, SorryServer, Timing, TlsCheck,
-    UdpReply, VirtualService,
+    self as plan, Check, CheckKind, CheckerPlan, CheckerTelling, Family, Forwarding, HttpCheck,
+    MiscCheck, Persistence, RealServer, SorryServer, Timing, TlsCheck, UdpReply, VirtualService,
 };
 use crate::plan::vrrp::NotifyScript;
 use crate::text::{Diagnostic, Diagnostics, Span};
@@ -60,22 +59,17 @@ pub fn lower_checkers(
     let plan = CheckerPlan {
         services,
         tls: checkers.tls.as_ref().map(|at| at.value.clone()),
-        ipvs: checkers.ipvs.clone(),
+        ipvs: plan::Ipvs {
+            nftables: checkers.nftables.clone().filter(|_| checkers.wants_nftables),
+            ..checkers.ipvs.clone()
+        },
         telling: CheckerTelling {
             fifo: fifo.map(|fifo| fifo.path.value.clone().into()),
             fifo_script,
             ..checkers.telling.clone()
         },
-        process: CheckerProcess {
-            name: checkers.process.name.clone(),
-            scheduling: checkers.process.scheduling.clone(),
-        },
     };
-    let bfd = BfdPlan {
-        sessions: checkers.sessions.iter().map(|at| at.value.clone()).collect(),
-        name: checkers.bfd_process.name.clone(),
-        scheduling: checkers.bfd_process.scheduling.clone(),
-    };
+    let bfd = BfdPlan { sessions: checkers.sessions.iter().map(|at| at.value.clone()).collect() };
     (plan, bfd, diagnostics)
 }
 

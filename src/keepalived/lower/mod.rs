@@ -17,7 +17,7 @@ mod telling;
 mod wire;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub use checker::lower_checkers;
 
@@ -60,6 +60,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let sockets = lowering.sockets();
     let Lowering { scripts, checks, mut diagnostics, .. } = lowering;
     scripts.finish(&mut diagnostics);
+    unused(config, &checks, &mut diagnostics);
     let fatal = config.fatal || diagnostics.worst() == Some(Severity::Fatal);
     let plan = (!fatal).then(|| {
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
@@ -148,6 +149,21 @@ impl Lowering<'_> {
             let diagnostic = diagnostic.label(place, format!("{first} uses it here"));
             self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
         }
+    }
+}
+
+/// Says which scripts nobody tracks.
+fn unused(config: &KeepalivedConfig, checks: &[TrackScript], diagnostics: &mut Diagnostics) {
+    // Groups track scripts, too.
+    if !config.groups.is_empty() {
+        return;
+    }
+    let tracked = config.instances.iter().flat_map(|instance| &instance.track_scripts);
+    let tracked: HashSet<&str> = tracked.map(|track| track.name.value.as_str()).collect();
+    for check in checks.iter().filter(|check| !tracked.contains(check.name.as_str())) {
+        let message = format!("Warning - script {} is not used", check.name);
+        let diagnostic = Diagnostic::warning("keepalived/unused", message).at(check.span);
+        diagnostics.push(diagnostic.help("no track_script names it"));
     }
 }
 

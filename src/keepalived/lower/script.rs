@@ -69,7 +69,8 @@ impl<'a> Scripts<'a> {
         let name = &script.name.value;
         let Some(command) = &script.command else {
             let message = format!("No script set for vrrp_script {name} - removing");
-            diagnostics.push(Diagnostic::error("keepalived/script", message).at(script.name.span));
+            let diagnostic = Diagnostic::error("keepalived/script", message).at(script.end);
+            diagnostics.push(diagnostic.label(script.name.span, "the script"));
             return None;
         };
         let user = match &script.user {
@@ -92,7 +93,8 @@ impl<'a> Scripts<'a> {
                      script_user, or a user in the script"
                 );
                 let diagnostic = Diagnostic::error("keepalived/user", message);
-                diagnostics.push(diagnostic.at(script.name.span).help(help));
+                let diagnostic = diagnostic.at(script.end).label(script.name.span, "the script");
+                diagnostics.push(diagnostic.help(help));
                 return None;
             }
             None => self.user.clone(),

@@ -7,7 +7,7 @@ use super::super::super::config::{At, KeepalivedConfig};
 use super::super::Row;
 use super::super::read::{self, wrong};
 use super::set::{self, missing};
-use super::{GLOBAL, NO_CHECKERS, NO_DBUS};
+use super::{GLOBAL, NO_CHECKERS};
 use crate::text::{Diagnostic, Diagnostics, Node};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
@@ -44,7 +44,6 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .ignored(NO_CHECKERS)
         .set(checker_mail),
     Row::of(GLOBAL, "no_email_faults", "", "No mail about faults").full(no_email_faults),
-    Row::of(GLOBAL, "no_checker_emails", "", "No mail about single checks").ignored(NO_CHECKERS),
     Row::of(GLOBAL, "startup_script", "COMMAND [USER [GROUP]]", "Run before anything else")
         .bare()
         .full(startup_script),
@@ -92,15 +91,6 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Write all states to the FIFOs after a reload",
     )
     .full(states_on_reload),
-    Row::of(GLOBAL, "enable_dbus", "", "D-Bus interface").refused(NO_DBUS),
-    Row::of(GLOBAL, "dbus_service_name", "NAME", "Its name")
-        .bare()
-        .default("org.keepalived.Vrrp1")
-        .refused(NO_DBUS)
-        .set(dbus_name),
-    Row::of(GLOBAL, "dbus_no_interface_name", "", "Its paths without interfaces")
-        .newer()
-        .refused(NO_DBUS),
     Row::of(GLOBAL, "data_use_instance", "[BOOL]", "The instance's name in names of dump files")
         .full(data_use_instance),
     Row::of(GLOBAL, "json_version", "1|2", "Form of the JSON dump")
@@ -333,12 +323,6 @@ fn already(node: &Node, diagnostics: &mut Diagnostics) {
     let message = format!("{keyword} already specified - ignoring {text}");
     let diagnostic = Diagnostic::error("keepalived/duplicate", message);
     diagnostics.push(diagnostic.at(read::args_span(node)));
-}
-
-fn dbus_name(_: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    if node.args.is_empty() {
-        missing(node, "dbus_service_name missing - ignoring", diagnostics);
-    }
 }
 
 fn json_version(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {

@@ -18,7 +18,7 @@ pub(super) mod tls;
 
 use super::super::config::KeepalivedConfig;
 use super::super::config::checker::{Check, Connection, Kind, Level, Server, Service, Target};
-use super::read;
+use super::{end, read};
 use crate::text::{Diagnostic, Diagnostics, Node, Span, Word};
 
 /// Why rows of this table are only partly supported.
@@ -84,11 +84,6 @@ pub(super) fn closed(
         }
         _ => {}
     }
-}
-
-/// The brace that ends a block.
-fn end(node: &Node) -> Span {
-    Span { start: node.span.end.saturating_sub(1), ..node.span }
 }
 
 fn service(config: &mut KeepalivedConfig) -> Option<&mut Service> {

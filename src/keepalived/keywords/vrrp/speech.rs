@@ -64,7 +64,7 @@ pub(super) fn mcast_src_ip(
 ) {
     let (instance, word) = (current(config), &node.args[0]);
     let text = word.lossy();
-    let Some(source) = read::address(word) else {
+    let Some(source) = read::loose_address(word, diagnostics) else {
         let message = format!(
             "Configuration error: VRRP instance[{}] malformed src address[{text}]. Skipping...",
             instance.name.value
@@ -94,7 +94,7 @@ pub(super) fn mcast_dst_ip(
     let (instance, word) = (current(config), &node.args[0]);
     let text = word.lossy();
     let name = instance.name.value.clone();
-    let Some(group) = read::address(word) else {
+    let Some(group) = read::loose_address(word, diagnostics) else {
         let message = format!("({name}) malformed mcast_dst_ip address[{text}]. Skipping...");
         diagnostics.push(wrong(word, message, "not an address".to_owned()));
         return;

@@ -24,9 +24,7 @@ pub(super) fn peers(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mu
 
 fn address(instance: &mut Instance, word: &Word, diagnostics: &mut Diagnostics) -> Option<IpAddr> {
     let text = word.lossy();
-    // keepalived takes a prefix here and does nothing with it.
-    let host = text.split_once('/').map_or(&*text, |(host, _)| host);
-    let address = host.parse().ok();
+    let address = read::loose_address(word, diagnostics);
     if address.is_some_and(|address| instance.claims(address)) {
         return address;
     }

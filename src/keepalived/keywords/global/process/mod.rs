@@ -3,7 +3,7 @@
 mod set;
 
 use super::super::Row;
-use super::{BUFFERS, GLOBAL, MAIN, NO_BFD, NO_CHECKERS, NO_IPVS};
+use super::{BUFFERS, GLOBAL, MAIN, NO_BFD, NO_CHECKERS};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "config_save_dir", "PATH", "Keep copies of the configuration").partial("secrets in the copies are asterisks", set::save),
@@ -82,7 +82,6 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "process_monitor_rcv_bufs_force", "[BOOL]", "Beyond the kernel's limit").set(set::force).ignored(BUFFERS),
     Row::of(MAIN, "net_namespace", "NAME", "Network namespace to run in")
         .bare().full(set::namespace),
-    Row::of(MAIN, "net_namespace_ipvs", "[NAME]", "Network namespace of IPVS").refused(NO_IPVS),
     Row::of(MAIN, "namespace_with_ipsets", "", "ipsets on kernels before 3.13")
         .ignored("no kernel that Evenkeel runs on is so old"),
     Row::of(MAIN, "instance", "NAME", "Name of this daemon among several")

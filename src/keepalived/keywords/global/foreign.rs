@@ -1,0 +1,74 @@
+//! SNMP and D-Bus: what others offer on behalf of the daemon. Neither is spoken; the lines are
+//! checked all the same.
+
+use super::super::Row;
+use super::super::read;
+use super::GLOBAL;
+use crate::keepalived::config::KeepalivedConfig;
+use crate::text::{Diagnostic, Diagnostics, Node};
+
+const NO_SNMP: &str = "Evenkeel is no SNMP agent; the same figures are in keepalived.stats and \
+                       keepalived.json, which exporters read, and notify scripts, FIFOs and mail \
+                       stand in for traps";
+const NO_DBUS: &str = "Evenkeel is no D-Bus service; notify scripts and FIFOs tell of the same \
+                       changes, and --signum=DATA and JSON show the same state";
+
+pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
+    Row::of(GLOBAL, "snmp_socket", "SOCKET", "SNMP master agent")
+        .bare()
+        .default("unix:/var/agentx/master")
+        .refused(NO_SNMP)
+        .set(snmp_socket),
+    Row::of(GLOBAL, "enable_snmp_vrrp", "", "SNMP for instances").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_snmp_keepalived", "", "Old name of enable_snmp_vrrp").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_snmp_checker", "", "SNMP for checkers").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_snmp_rfc", "", "The RFCs' VRRP MIBs").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_snmp_rfcv2", "", "RFC 2787's MIB").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_snmp_rfcv3", "", "RFC 6527's MIB").refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_traps", "", "SNMP traps").refused(NO_SNMP),
+    Row::of(GLOBAL, "snmp_vs_stats_update_interval", "SECONDS", "Age of SNMP's figures")
+        .newer()
+        .refused(NO_SNMP),
+    Row::of(GLOBAL, "snmp_rs_stats_update_interval", "SECONDS", "Age of SNMP's figures")
+        .newer()
+        .refused(NO_SNMP),
+    Row::of(GLOBAL, "enable_dbus", "", "D-Bus interface").refused(NO_DBUS),
+    Row::of(GLOBAL, "dbus_service_name", "NAME", "Its name")
+        .bare()
+        .default("org.keepalived.Vrrp1")
+        .refused(NO_DBUS)
+        .set(dbus_service_name),
+    Row::of(GLOBAL, "dbus_no_interface_name", "", "Its paths without interfaces")
+        .newer()
+        .refused(NO_DBUS),
+];
+
+fn complain(node: &Node, message: String, diagnostics: &mut Diagnostics) {
+    let diagnostic = Diagnostic::error("keepalived/value", message);
+    diagnostics.push(diagnostic.at(read::line_span(node)));
+}
+
+/// The first one counts.
+fn snmp_socket(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let socket = &mut config.globals.snmp_socket;
+    match (node.args.first(), socket.as_ref()) {
+        (Some(_), _) if node.args.len() > 1 => {
+            let message = "Too many parameters specified for snmp_socket - ignoring".to_owned();
+            complain(node, message, diagnostics);
+        }
+        (None, _) => {
+            complain(node, "SNMP error : snmp socket name missing".to_owned(), diagnostics);
+        }
+        (Some(_), Some(before)) => {
+            let message = format!("SNMP socket already set to {} - ignoring", before.value);
+            complain(node, message, diagnostics);
+        }
+        (Some(word), None) => *socket = Some(read::text(word)),
+    }
+}
+
+fn dbus_service_name(_: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    if node.args.is_empty() {
+        complain(node, "dbus_service_name missing - ignoring".to_owned(), diagnostics);
+    }
+}
