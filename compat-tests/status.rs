@@ -16,19 +16,21 @@ use super::bed::daemon::{Daemon, Maker, is_clean};
 use super::bed::{Bed, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const STATS: (&str, &str) = ("STATS", "keepalived.stats");
-const DATA: (&str, &str) = ("DATA", "keepalived.data");
-const JSON: (&str, &str) = ("JSON", "keepalived.json");
+pub(crate) const STATS: (&str, &str) = ("STATS", "keepalived.stats");
+pub(crate) const DATA: (&str, &str) = ("DATA", "keepalived.data");
+pub(crate) const JSON: (&str, &str) = ("JSON", "keepalived.json");
 
 /// One node with two interfaces; `signal` is what `--signum` prints.
-struct Node {
-    bed: Bed,
-    daemon: Daemon,
+pub(crate) struct Node {
+    pub(crate) bed: Bed,
+    pub(crate) daemon: Daemon,
     maker: Maker,
+    /// The config sets another one than 0177.
+    umask: bool,
 }
 
 impl Node {
-    fn start(maker: Maker, config: &str) -> Node {
+    pub(crate) fn start(maker: Maker, config: &str) -> Node {
         let bed = Bed::new(1);
         bed.hosts[0].ip("link add eth1 type veth peer name peer1");
         for device in ["eth1", "peer1"] {
@@ -38,19 +40,23 @@ impl Node {
         std::fs::create_dir(&tmp).unwrap();
         std::fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).unwrap();
         let daemon = Daemon::start_with_tmp(&bed, &bed.hosts[0], maker, config, &tmp);
-        Node { bed, daemon, maker }
+        Node { bed, daemon, maker, umask: config.contains("umask") }
     }
 
-    fn until_logged(&self, line: &str) {
+    pub(crate) fn until_logged(&self, line: &str) {
         wait_until(line, PATIENCE, || self.daemon.log().contains(line));
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.bed.path("tmp").join(name)
     }
 
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.file(name)).unwrap().permissions().mode()
+    }
+
     /// What is written on a signal to this process, once it is whole.
-    fn dump(&self, (signal, name): (&str, &str), pid: u32) -> String {
+    pub(crate) fn dump(&self, (signal, name): (&str, &str), pid: u32) -> String {
         let _ = std::fs::remove_file(self.file(name));
         let number = Command::new("keepalived").arg(format!("--signum={signal}")).output().unwrap();
         let number = String::from_utf8(number.stdout).unwrap();
@@ -63,8 +69,7 @@ impl Node {
             std::thread::sleep(Duration::from_millis(100));
             whole
         });
-        let mode = std::fs::metadata(self.file(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o600, "{:?}: {name}", self.maker);
+        assert!(self.mode(name) & 0o177 == 0 || self.umask, "{:?}: {name}", self.maker);
         before
     }
 }

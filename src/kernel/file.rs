@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Makes `path` a new file with this content, readable by its owner only. It is there at once and
+/// Makes `path` a new file with this content and mode. It is there at once and
 /// whole; a link at that place (whoever planted it) is replaced, never followed.
 ///
 /// # Errors
 /// What was there stays then.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let (name, folder) = match (path.file_name(), path.parent()) {
         (Some(name), Some(folder)) => (name.to_string_lossy(), folder),
         _ => return Err(io::ErrorKind::InvalidInput.into()),
@@ -20,8 +20,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::from(descriptor);
     let draft = Draft(Some(draft));
     // mkstemp(3)'s mode goes through the umask.
-    file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(content)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     drop(file);
     draft.publish(path)
 }
@@ -58,8 +58,8 @@ mod tests {
         let (victim, path) = (folder.path().join("victim"), folder.path().join("dump"));
         std::fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
-        replace(&path, b"one").unwrap();
-        replace(&path, b"two").unwrap();
+        replace(&path, b"one", 0o600).unwrap();
+        replace(&path, b"two", 0o600).unwrap();
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
         let metadata = std::fs::symlink_metadata(&path).unwrap();
@@ -74,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dump");
         std::fs::create_dir(&path).unwrap();
-        assert!(replace(&path, b"one").is_err());
+        assert!(replace(&path, b"one", 0o600).is_err());
         assert!(path.is_dir());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -1,6 +1,7 @@
 //! Whom the vrrp role tells of what happens: FIFOs, mail, dump files; and the scripts that the
 //! supervisor runs before and after everything else.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +34,10 @@ pub struct Telling {
     pub shutdown: Option<TimedScript>,
     #[serde(skip_serializing_if = "is_default")]
     pub dumps: Dumps,
-    /// Whom scripts run as by default, and whether they are checked: shown in dumps.
+    /// What `global_defs` says, as the state dump shows it: only lines that differ from the
+    /// default. Most of it is resolved into instances elsewhere.
     #[serde(skip_serializing_if = "is_default")]
-    pub scripts: ScriptRules,
+    pub definitions: BTreeMap<String, String>,
 }
 
 impl Telling {
@@ -104,20 +106,9 @@ pub struct Dumps {
     /// `json_version 2`
     #[serde(skip_serializing_if = "is_default")]
     pub second_json: bool,
-    /// `data_use_instance`: what is added to the name of the state dump.
+    /// `data_use_instance`: the daemon's names are in the name of the state dump.
     #[serde(skip_serializing_if = "is_default")]
-    pub suffix: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ScriptRules {
-    /// `script_user`
-    #[serde(skip_serializing_if = "is_default")]
-    pub user: Option<RunAs>,
-    /// `enable_script_security`
-    #[serde(skip_serializing_if = "is_default")]
-    pub secure: bool,
+    pub use_instance: bool,
 }
 
 /// What an instance or a group says of it, besides its notify scripts.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use crate::plan::telling::Telling;
 use crate::plan::track::TrackScript;
 use crate::plan::vrrp::VirtualRouter;
+use crate::plan::vrrp_process::VrrpProcess;
 use crate::vrrp::machine::{Counter, State};
 use crate::vrrp::track::ScriptStatus;
 
@@ -15,6 +17,8 @@ pub struct Snapshot {
     /// This host's name: the router ID where the config has none.
     pub host: String,
     pub router_id: Option<String>,
+    pub telling: Telling,
+    pub process: VrrpProcess,
     pub routers: Vec<RouterView>,
     /// Those that a router tracks have run; the others haven't.
     pub scripts: Vec<ScriptView>,
@@ -34,6 +38,8 @@ pub struct RouterView {
     pub held: Vec<bool>,
     /// Of the active router that a backup hears, priority and interval.
     pub active: Option<(u8, Duration)>,
+    /// Where that one's last advert came from.
+    pub active_address: Option<IpAddr>,
     /// Of state; the beginning counts as one.
     pub last_transition: SystemTime,
     pub interface_up: bool,

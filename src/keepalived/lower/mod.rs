@@ -8,6 +8,7 @@
 
 mod checker;
 mod conduct;
+mod definitions;
 mod group;
 mod instance;
 mod network;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::super::command::recognise;
 use super::super::config::{Command, Globals, Script, User};
 use crate::host::{Host, ScriptFile};
-use crate::plan::telling::ScriptRules;
 use crate::plan::track::{Check, RunAs, TrackScript};
 use crate::plan::vrrp::NotifyScript;
 use crate::text::{Diagnostic, Diagnostics, Span};
@@ -297,11 +296,6 @@ impl<'a> Scripts<'a> {
         self.outer_as_root |= self.as_root.is_some();
         self.as_root = as_root;
         Some(NotifyScript { argv: argv?, user, span: command.span })
-    }
-
-    /// What is shown of the rules.
-    pub(super) fn rules(&self) -> ScriptRules {
-        ScriptRules { user: self.user.clone(), secure: self.secure }
     }
 
     pub(super) fn resolve(&self, user: &User) -> Option<RunAs> {

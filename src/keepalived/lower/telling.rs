@@ -15,7 +15,7 @@ use crate::plan::vrrp::Notify;
 use crate::text::Diagnostic;
 
 /// `smtp_connect_timeout`
-const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// `startup_script_timeout` and `shutdown_script_timeout`
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -26,7 +26,7 @@ impl Lowering<'_> {
         self.fifo("lvs_notify_fifo", &globals.lvs_fifo);
         let path =
             |path: &Option<config::At<String>>| path.as_ref().map(|at| at.value.clone().into());
-        Telling {
+        let mut telling = Telling {
             fifo: self.fifo("notify_fifo", &globals.fifo),
             vrrp_fifo: self.fifo("vrrp_notify_fifo", &globals.vrrp_fifo),
             states_on_reload: globals.states_on_reload,
@@ -38,10 +38,12 @@ impl Lowering<'_> {
                 stats: path(&globals.stats_file),
                 json: path(&globals.json_file),
                 second_json: globals.second_json,
-                suffix: None,
+                use_instance: globals.data_use_instance,
             },
-            scripts: self.scripts.rules(),
-        }
+            definitions: Default::default(),
+        };
+        telling.definitions = self.definitions(&telling);
+        telling
     }
 
     fn fifo(&mut self, keyword: &str, said: &said::FifoWithScript) -> FifoWithScript {

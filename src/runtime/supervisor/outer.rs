@@ -46,7 +46,8 @@ impl Supervisor {
         let (word, argv) = (which.word(), &timed.script.argv);
         tracing::info!("Running {word} script {}", argv.first().map_or("", String::as_str));
         // As keepalived's: what scripts create is for their owner only.
-        let umask = nix::sys::stat::Mode::from_bits_truncate(UMASK);
+        let umask = plan.and_then(|plan| plan.process.umask).unwrap_or(UMASK);
+        let umask = nix::sys::stat::Mode::from_bits_truncate(umask);
         let before = nix::sys::stat::umask(umask);
         let started = Script::start(argv, timed.script.user.as_ref());
         nix::sys::stat::umask(before);

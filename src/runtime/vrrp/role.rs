@@ -24,7 +24,9 @@ use crate::kernel::netlink::Change;
 use crate::kernel::process::give_back_memory;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
+use crate::plan::telling::Telling;
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
+use crate::plan::vrrp_process::VrrpProcess;
 use crate::plan::wire::Family;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
@@ -39,6 +41,8 @@ pub(super) struct Role {
     pub(super) instructions: Instructions,
     pub(super) network: Network,
     pub(super) router_id: Option<String>,
+    pub(super) telling: Telling,
+    pub(super) process: VrrpProcess,
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Synced>,
     pub(super) agenda: Agenda,
@@ -95,6 +99,8 @@ impl Role {
             probe,
             scribe: Scribe::start()?,
             router_id: plan.router_id.clone(),
+            telling: plan.telling.clone(),
+            process: plan.process.clone(),
             findings,
             signals: Signals::catch()?,
             listen_until: startup::listen_until(now, &plan.conduct),

@@ -1,15 +1,17 @@
 //! Dump files: what is to be seen is copied on the loop, and written beside it.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
+use super::UMASK;
 use super::network::Network;
 use super::role::Role;
 use super::router::Router;
 use crate::kernel::{file, local_time};
 use crate::plan::vrrp::VirtualAddress;
+use crate::plan::vrrp_process::VrrpProcess;
 use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
 use crate::status::dump;
 use crate::status::snapshot::{RouterView, Snapshot};
@@ -25,12 +27,26 @@ enum Kind {
 }
 
 impl Kind {
-    fn path(self) -> &'static Path {
-        Path::new(match self {
-            Kind::Data => "/tmp/keepalived.data",
-            Kind::Stats => "/tmp/keepalived.stats",
-            Kind::Json => "/tmp/keepalived.json",
-        })
+    fn path(self, snapshot: &Snapshot) -> PathBuf {
+        let dumps = &snapshot.telling.dumps;
+        let named = match self {
+            Kind::Data => &dumps.data,
+            Kind::Stats => &dumps.stats,
+            Kind::Json => &dumps.json,
+        };
+        let usual = || match self {
+            Kind::Data if dumps.use_instance => {
+                let VrrpProcess { net_namespace, instance, .. } = &snapshot.process;
+                let names: Vec<&str> =
+                    [net_namespace, instance].into_iter().flatten().map(String::as_str).collect();
+                let dot = if names.is_empty() { "" } else { "." };
+                format!("/tmp/keepalived{dot}{}.data", names.join("_")).into()
+            }
+            Kind::Data => "/tmp/keepalived.data".into(),
+            Kind::Stats => "/tmp/keepalived.stats".into(),
+            Kind::Json => "/tmp/keepalived.json".into(),
+        };
+        named.clone().unwrap_or_else(usual)
     }
 
     fn render(self, snapshot: &Snapshot) -> String {
@@ -54,13 +70,14 @@ impl Scribe {
     }
 
     fn order(&self, kind: Kind, snapshot: Snapshot) {
+        let path = kind.path(&snapshot);
         match self.0.try_send((kind, snapshot)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                tracing::warn!("{}: earlier dumps still wait to be written", kind.path().display());
+                tracing::warn!("{}: earlier dumps still wait to be written", path.display());
             }
             Err(TrySendError::Disconnected(_)) => {
-                tracing::error!("{}: nobody writes it any more", kind.path().display());
+                tracing::error!("{}: nobody writes it any more", path.display());
             }
         }
     }
@@ -68,8 +85,11 @@ impl Scribe {
 
 fn write(inbox: &Receiver<(Kind, Snapshot)>) {
     while let Ok((kind, snapshot)) = inbox.recv() {
-        if let Err(error) = file::replace(kind.path(), kind.render(&snapshot).as_bytes()) {
-            tracing::error!("Can't open dump file {} ({error})", kind.path().display());
+        let path = kind.path(&snapshot);
+        // As open(2) would make it.
+        let mode = 0o666 & !snapshot.process.umask.unwrap_or(UMASK);
+        if let Err(error) = file::replace(&path, kind.render(&snapshot).as_bytes(), mode) {
+            tracing::error!("Can't open dump file {} ({error})", path.display());
         }
     }
 }
@@ -110,6 +130,8 @@ impl Role {
         Snapshot {
             host: host.to_string_lossy().into_owned(),
             router_id: self.router_id.clone(),
+            telling: self.telling.clone(),
+            process: self.process.clone(),
             routers: self
                 .routers
                 .iter()
@@ -137,6 +159,7 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
         source: machine.source(),
         held: config.addresses.iter().map(is_held).collect(),
         active: machine.active(),
+        active_address: machine.active_address(),
         last_transition: router.last_transition,
         counters: router.counters.clone(),
         config: config.clone(),

@@ -5,7 +5,7 @@
 use std::fmt::{Result, Write};
 use std::time::{Duration, SystemTime};
 
-use super::words;
+use super::{definitions, words};
 use crate::plan::track::TrackScript;
 use crate::plan::vrrp::{Authentication, NotifyScript, Peer, TrackedScript, Unicast, Version};
 use crate::plan::wire::{Checksum, Family, Wire};
@@ -25,8 +25,8 @@ pub fn render(snapshot: &Snapshot, local: Local) -> String {
 }
 
 fn write_all(out: &mut String, snapshot: &Snapshot, local: Local) -> Result {
-    writeln!(out, "------< Global definitions >------")?;
-    writeln!(out, " Router ID = {}", snapshot.router_id.as_deref().unwrap_or(&snapshot.host))?;
+    let router_id = snapshot.router_id.as_deref().unwrap_or(&snapshot.host);
+    definitions::write(out, &snapshot.telling, &snapshot.process, router_id)?;
     writeln!(out, "------< VRRP Topology >------")?;
     for router in &snapshot.routers {
         write_router(out, router, snapshot, local)?;
@@ -58,21 +58,25 @@ fn write_router(out: &mut String, it: &RouterView, all: &Snapshot, local: Local)
             writeln!(out, "     {} weight {}", script.config.name, weight(line))?;
         }
     }
-    writeln!(out, "   Using smtp notification = no")?;
-    writeln!(out, "   Notify deleted = Fault")?;
+    let telling = &it.config.telling;
+    let deleted = telling.deleted.as_ref();
+    writeln!(out, "   Using smtp notification = {}", words::yes(telling.mail))?;
+    writeln!(out, "   Notify deleted = {}", deleted.map_or("Fault", |_| "Deleted"))?;
     let notify = &it.config.notify;
     for (what, script) in [
         ("Backup", &notify.backup),
         ("Master", &notify.master),
         ("Fault", &notify.fault),
         ("Stop", &notify.stop),
+        ("Deleted", &deleted.and_then(|deleted| deleted.script.clone())),
         ("Generic", &notify.any),
+        ("Master rx lower pri", &telling.lower_priority_heard),
     ] {
         if let Some(script) = script {
             write_notify(out, what, script)?;
         }
     }
-    writeln!(out, "   Notify priority changes = false")
+    writeln!(out, "   Notify priority changes = {}", telling.priority_changes)
 }
 
 fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) -> Result {
@@ -81,7 +85,11 @@ fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) 
     let (faults, waits) = hindrances(it, all);
     let version = if config.version == Version::V2 { 2 } else { 3 };
     // Most flags have no words in 2.2.7's dump; only that there are some is to be seen.
-    let none = config.preempt && config.source.is_none() && config.unicast.is_none();
+    let none = config.preempt
+        && config.source.is_none()
+        && config.unicast.is_none()
+        && !config.conduct.strict
+        && !config.wire.trust_known_sender;
     let flags = if none { " none" } else { "" };
     writeln!(out, " VRRP Instance = {}", config.name)?;
     writeln!(out, "   VRRP Version = {version}")?;
@@ -89,6 +97,11 @@ fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) 
         writeln!(out, "   Using Native IPv6")?;
     }
     writeln!(out, "   State = {}", words::state(it).word())?;
+    if let (State::Backup, Some(router)) = (it.state, it.active_address) {
+        writeln!(out, "   Master router = {router}")?;
+        let priority = it.active.map_or(0, |(priority, _)| priority);
+        writeln!(out, "   Master priority = {priority}")?;
+    }
     writeln!(out, "   Flags:{flags}")?;
     if config.unicast.is_some() {
         writeln!(out, "     Using unicast")?;
@@ -112,16 +125,21 @@ fn hindrances(it: &RouterView, all: &Snapshot) -> (usize, usize) {
         |line: &TrackedScript| if line.reverse { ScriptStatus::Up } else { ScriptStatus::Down };
     let faults = deciding().filter(|line| status(line) == Some(bad(line))).count();
     let waits = deciding().filter(|line| status(line) == Some(ScriptStatus::Unknown)).count();
-    (faults + usize::from(!it.interface_up), waits)
+    (faults + usize::from(!it.interface_up) + usize::from(it.source.is_none()), waits)
 }
 
 fn write_config(out: &mut String, it: &RouterView) -> Result {
     let config = &it.config;
     let garp = &config.garp;
-    if let Some(source) = it.source {
-        let origin = if config.source.is_some() { " (from configuration)" } else { "" };
-        writeln!(out, "   Using src_ip = {source}{origin}")?;
+    if config.wire.trust_known_sender {
+        writeln!(out, "   Skip checking advert IP addresses")?;
     }
+    if config.conduct.strict {
+        writeln!(out, "   Enforcing strict VRRP compliance")?;
+    }
+    let source = it.source.map_or("(none)".to_owned(), |source| source.to_string());
+    let origin = if config.source.is_some() { " (from configuration)" } else { "" };
+    writeln!(out, "   Using src_ip = {source}{origin}")?;
     if config.unicast.is_none() {
         writeln!(out, "   Multicast address {}", config.group)?;
     }
@@ -132,9 +150,12 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     let lower = garp.lower_priority_delay.as_secs();
     writeln!(out, "   Gratuitous ARP lower priority delay = {lower}")?;
     writeln!(out, "   Gratuitous ARP lower priority repeat = {}", garp.lower_priority_repeat)?;
-    writeln!(out, "   Down timer adverts = 3")?;
-    writeln!(out, "   Send advert after receive lower priority advert = true")?;
-    writeln!(out, "   Send advert after receive higher priority advert = false")?;
+    let conduct = &config.conduct;
+    writeln!(out, "   Down timer adverts = {}", conduct.down_timer_adverts)?;
+    let answers = !conduct.lower_priority_no_advert;
+    writeln!(out, "   Send advert after receive lower priority advert = {answers}")?;
+    let sends = conduct.higher_priority_send_advert;
+    writeln!(out, "   Send advert after receive higher priority advert = {sends}")?;
     writeln!(out, "   Virtual Router ID = {}", config.vrid)?;
     writeln!(out, "   Priority = {}", config.priority)?;
     writeln!(out, "   Effective priority = {}", it.priority)?;

@@ -11,7 +11,11 @@ use crate::vrrp::machine::{Counter, State};
 /// The whole file.
 pub fn render(snapshot: &Snapshot) -> String {
     let routers: Vec<String> = snapshot.routers.iter().map(|it| router(it, snapshot)).collect();
-    format!("[{}]\n", routers.join(","))
+    match snapshot.telling.dumps.second_json {
+        // 2.4's, by what its manual says: the array has a name.
+        true => format!("{{\"vrrp\":[{}]}}\n", routers.join(",")),
+        false => format!("[{}]\n", routers.join(",")),
+    }
 }
 
 fn router(it: &RouterView, snapshot: &Snapshot) -> String {
@@ -55,7 +59,7 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     out.text("iname", &config.name);
     out.put("dont_track_primary", 0);
     out.put("skip_check_adv_addr", u8::from(config.wire.trust_known_sender));
-    out.put("strict_mode", 0);
+    out.put("strict_mode", u8::from(config.conduct.strict));
     out.text("vmac_ifname", "");
     out.text("ifp_ifname", &config.interface);
     out.put("master_priority", heard_priority);
@@ -66,8 +70,9 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     out.put("garp_refresh_rep", garp.refresh_repeat);
     out.put("garp_lower_prio_delay", garp.lower_priority_delay.as_secs());
     out.put("garp_lower_prio_rep", garp.lower_priority_repeat);
-    out.put("lower_prio_no_advert", 0);
-    out.put("higher_prio_send_advert", 0);
+    let conduct = &config.conduct;
+    out.put("lower_prio_no_advert", u8::from(conduct.lower_priority_no_advert));
+    out.put("higher_prio_send_advert", u8::from(conduct.higher_priority_send_advert));
     out.put("vrid", config.vrid);
     out.put("base_priority", config.priority);
     out.put("effective_priority", it.priority);
@@ -81,15 +86,18 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     out.put("state", words::number(words::state(it)));
     out.put("wantstate", words::number(words::wanted(it)));
     out.put("version", if config.version == Version::V2 { 2 } else { 3 });
-    out.put("smtp_alert", false);
-    out.put("notify_deleted", false);
+    out.put("smtp_alert", config.telling.mail);
+    out.put("notify_deleted", config.telling.deleted.is_some());
     let notify = &config.notify;
+    let deleted = config.telling.deleted.as_ref().and_then(|deleted| deleted.script.clone());
     let scripts = [
         ("script_backup", &notify.backup),
         ("script_master", &notify.master),
         ("script_fault", &notify.fault),
         ("script_stop", &notify.stop),
+        ("script_deleted", &deleted),
         ("script", &notify.any),
+        ("script_master_rx_lower_pri", &config.telling.lower_priority_heard),
     ];
     for (key, script) in scripts {
         if let Some(script) = script {

@@ -5,6 +5,7 @@
 //! holds both to each other. One thing differs on purpose: passwords are masked.
 
 pub mod data;
+mod definitions;
 pub mod json;
 pub mod stats;
 mod words;

@@ -23,6 +23,11 @@ pub(super) fn wanted(router: &RouterView) -> State {
     }
 }
 
+/// As some lines have it.
+pub(super) fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
 /// keepalived's number of a state.
 pub(super) fn number(state: State) -> u8 {
     match state {
@@ -59,6 +64,10 @@ fn address(it: &VirtualAddress, interface: &str, held: bool) -> String {
     let _ = write!(out, " dev {interface} scope {}", scope(it.scope));
     if let Some(label) = &it.label {
         let _ = write!(out, " label {label}");
+    }
+    if it.address.is_ipv6() {
+        // keepalived's default: a bare address isn't used for what this host itself says.
+        out.push_str(if it.prefix == whole { " deprecated" } else { " preferred_lft forever" });
     }
     if held {
         out.push_str(" set");

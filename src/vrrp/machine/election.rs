@@ -79,6 +79,7 @@ impl Machine {
             self.preempt_at = None;
         }
         self.active = Some((advert.priority, advert.interval));
+        self.active_address = Some(source);
         self.learn_interval(advert, out);
         self.wait(now, CountdownSpan::Down);
     }
@@ -164,6 +165,9 @@ impl Machine {
             }
             self.announcer.contested(now, &self.router, out);
             out.push(Action::RivalHeard { priority: ours });
+        }
+        if self.state == State::Backup {
+            self.active_address = Some(source);
         }
     }
 

@@ -55,6 +55,7 @@ pub struct Machine {
     learned_interval: Option<Duration>,
     /// The active router heard last, as priority and interval; kept for who asks.
     active: Option<(u8, Duration)>,
+    active_address: Option<IpAddr>,
     /// Backup with `preempt_delay`: when a lower-priority active router stops being respected.
     preempt_at: Option<Instant>,
     /// Active: when the next advert is due.
@@ -102,6 +103,7 @@ impl Machine {
             countdown: None,
             learned_interval: None,
             active: None,
+            active_address: None,
             preempt_at: None,
             advert_at: None,
             announcer: Announcer::default(),
@@ -136,6 +138,11 @@ impl Machine {
     /// The active router that is heard, as priority and interval.
     pub fn active(&self) -> Option<(u8, Duration)> {
         self.active
+    }
+
+    /// Where its last advert came from.
+    pub fn active_address(&self) -> Option<IpAddr> {
+        self.active_address
     }
 
     /// When to call with [`Event::Timeout`]; `None`: nothing is waited for.
@@ -312,6 +319,7 @@ impl Machine {
         self.expired = false;
         self.learned_interval = None;
         self.active = None;
+        self.active_address = None;
         self.preempt_at = None;
         let from = std::mem::replace(&mut self.state, State::Active);
         self.send_advert(now, out);
