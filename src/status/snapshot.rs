@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use crate::plan::group::SyncGroup;
 use crate::plan::telling::Telling;
 use crate::plan::track::TrackScript;
 use crate::plan::vrrp::VirtualRouter;
@@ -20,8 +21,18 @@ pub struct Snapshot {
     pub telling: Telling,
     pub process: VrrpProcess,
     pub routers: Vec<RouterView>,
+    pub groups: Vec<GroupView>,
     /// Those that a router tracks have run; the others haven't.
     pub scripts: Vec<ScriptView>,
+}
+
+/// One sync group.
+#[derive(Clone, Debug)]
+pub struct GroupView {
+    pub config: SyncGroup,
+    pub state: State,
+    /// Places of its members in [`Snapshot::routers`].
+    pub members: Vec<usize>,
 }
 
 /// One virtual router.

@@ -74,7 +74,7 @@ impl Lowering<'_> {
         let key = "Send advert after receive higher priority advert";
         out.put(key, set(conduct.higher_priority_send_advert));
         let delay = conduct.startup_delay;
-        out.put("vrrp_startup_delay", (!delay.is_zero()).then(|| delay.as_secs_f64()));
+        out.put("vrrp_startup_delay", (!delay.is_zero()).then_some(delay.as_secs_f64()));
         out.put("VRRP strict mode", conduct.strict.map(|_| "true"));
         out.put("Script security", globals.script_security.map(|_| "enabled"));
         let user = self.scripts.default_user().filter(|user| (user.uid, user.gid) != (0, 0));

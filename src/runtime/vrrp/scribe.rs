@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
 use super::UMASK;
+use super::groups::Synced;
 use super::network::Network;
 use super::role::Role;
 use super::router::Router;
@@ -14,7 +15,7 @@ use crate::plan::vrrp::VirtualAddress;
 use crate::plan::vrrp_process::VrrpProcess;
 use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
 use crate::status::dump;
-use crate::status::snapshot::{RouterView, Snapshot};
+use crate::status::snapshot::{GroupView, RouterView, Snapshot};
 
 /// Dumps that may wait for the disk; whoever asks for more is told so.
 const WAITING: usize = 4;
@@ -138,7 +139,16 @@ impl Role {
                 .map(|router| view(router, up(router), &self.network))
                 .collect(),
             scripts: self.scripts.views(),
+            groups: self.groups.iter().map(group_view).collect(),
         }
+    }
+}
+
+fn group_view(group: &Synced) -> GroupView {
+    GroupView {
+        config: group.config.clone(),
+        state: group.machine.state(),
+        members: group.members.clone(),
     }
 }
 

@@ -6,10 +6,11 @@ use std::fmt::{Result, Write};
 use std::time::{Duration, SystemTime};
 
 use super::{definitions, words};
+use crate::plan::group::SyncGroup;
 use crate::plan::track::TrackScript;
 use crate::plan::vrrp::{Authentication, NotifyScript, Peer, TrackedScript, Unicast, Version};
 use crate::plan::wire::{Checksum, Family, Wire};
-use crate::status::snapshot::{RouterView, ScriptView, Snapshot};
+use crate::status::snapshot::{GroupView, RouterView, ScriptView, Snapshot};
 use crate::vrrp::machine::State;
 use crate::vrrp::track::ScriptStatus;
 
@@ -28,8 +29,15 @@ fn write_all(out: &mut String, snapshot: &Snapshot, local: Local) -> Result {
     let router_id = snapshot.router_id.as_deref().unwrap_or(&snapshot.host);
     definitions::write(out, &snapshot.telling, &snapshot.process, router_id)?;
     writeln!(out, "------< VRRP Topology >------")?;
-    for router in &snapshot.routers {
-        write_router(out, router, snapshot, local)?;
+    for (at, router) in snapshot.routers.iter().enumerate() {
+        let group = snapshot.groups.iter().find(|group| group.members.contains(&at));
+        write_router(out, router, group, snapshot, local)?;
+    }
+    if !snapshot.groups.is_empty() {
+        writeln!(out, "------< VRRP Sync groups >------")?;
+    }
+    for group in &snapshot.groups {
+        write_group(out, group, snapshot)?;
     }
     let tracked = |id: usize| snapshot.routers.iter().any(|it| line_of(it, id).is_some());
     let scripts = snapshot.scripts.iter().enumerate().filter(|(id, _)| tracked(*id));
@@ -47,8 +55,40 @@ fn line_of(router: &RouterView, script: usize) -> Option<&TrackedScript> {
     router.config.scripts.iter().find(|line| line.script.0 == script)
 }
 
-fn write_router(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) -> Result {
-    write_state(out, it, all, local)?;
+fn write_group(out: &mut String, it: &GroupView, all: &Snapshot) -> Result {
+    let SyncGroup { name, notify, telling, .. } = &it.config;
+    let members = || it.members.iter().filter_map(|at| all.routers.get(*at));
+    let faults = members().filter(|it| it.state == State::Fault).count();
+    let waits = members().filter(|it| it.state == State::Initialize).count();
+    writeln!(out, " VRRP Sync Group = {name}, {}", it.state.word())?;
+    writeln!(out, "   Num member fault {faults}, num member init {waits}")?;
+    writeln!(out, "   VRRP member instances :")?;
+    for member in members() {
+        writeln!(out, "     {}", member.config.name)?;
+    }
+    writeln!(out, "   Using smtp notification = {}", words::yes(telling.mail))?;
+    for (what, script) in [
+        ("Backup", &notify.backup),
+        ("Master", &notify.master),
+        ("Fault", &notify.fault),
+        ("Stop", &notify.stop),
+        ("Generic", &notify.any),
+    ] {
+        if let Some(script) = script {
+            write_notify(out, what, script)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_router(
+    out: &mut String,
+    it: &RouterView,
+    group: Option<&GroupView>,
+    all: &Snapshot,
+    local: Local,
+) -> Result {
+    write_state(out, it, group, all, local)?;
     write_config(out, it)?;
     if !it.config.scripts.is_empty() {
         writeln!(out, "   Tracked scripts :")?;
@@ -79,7 +119,13 @@ fn write_router(out: &mut String, it: &RouterView, all: &Snapshot, local: Local)
     writeln!(out, "   Notify priority changes = {}", telling.priority_changes)
 }
 
-fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) -> Result {
+fn write_state(
+    out: &mut String,
+    it: &RouterView,
+    group: Option<&GroupView>,
+    all: &Snapshot,
+    local: Local,
+) -> Result {
     let config = &it.config;
     let time = |at| format!("{} ({})", words::time(at), local(at));
     let (faults, waits) = hindrances(it, all);
@@ -95,6 +141,9 @@ fn write_state(out: &mut String, it: &RouterView, all: &Snapshot, local: Local) 
     writeln!(out, "   VRRP Version = {version}")?;
     if config.family() == Family::V6 {
         writeln!(out, "   Using Native IPv6")?;
+    }
+    if let Some(group) = group {
+        writeln!(out, "   Sync group = {}", group.config.name)?;
     }
     writeln!(out, "   State = {}", words::state(it).word())?;
     if let (State::Backup, Some(router)) = (it.state, it.active_address) {
