@@ -99,5 +99,8 @@ impl Lowering<'_> {
         let interval = globals.garp_interval.as_ref();
         let interval = interval.map(|at| format!("{:.6}", at.value.as_secs_f64()));
         out.put("Gratuitous ARP interval", interval);
+        let interval = globals.wire.neighbour_interval.as_ref();
+        let interval = interval.map(|at| format!("{:.6}", at.as_secs_f64()));
+        out.put("Gratuitous NA interval", interval);
     }
 }
