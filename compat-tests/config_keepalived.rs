@@ -449,6 +449,7 @@ fn any_bytes_are_answered() {
         let (config, diagnostics) =
             keepalived::read_within(limits, &mut sources, &path, None, &Fixed);
         keepalived::lower(&config, &Fixed);
+        keepalived::lower_checkers(&config, &Fixed);
         for diagnostic in diagnostics.iter().take(20) {
             render::evenkeel(&sources, diagnostic, false);
         }

@@ -67,6 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (config, mut diagnostics) =
         keepalived::read_within(limits, &mut sources, path, None, &host);
     let (plan, more) = keepalived::lower(&config, &host);
+    keepalived::lower_checkers(&config, &host);
     diagnostics.extend(more);
     for diagnostic in diagnostics.iter().take(50) {
         let _ = render::evenkeel(&sources, diagnostic, false);

@@ -127,6 +127,11 @@ impl Expander<'_> {
                 path.to_string_lossy().into_owned().into_bytes()
             }
             b"_INSTANCE" => self.config_id.clone(),
+            // 2.4; what isn't set stays as it is written, as every name without a definition.
+            b"_ENV" => {
+                let name = std::str::from_utf8(words.next()?).ok()?;
+                self.host.environment(name)?.into_bytes()
+            }
             b"_HASH" => b"#".to_vec(),
             b"_BANG" => b"!".to_vec(),
             b"_RANDOM" => {
