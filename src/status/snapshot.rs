@@ -47,6 +47,8 @@ pub struct RouterView {
     /// Which of the config's addresses are on their interface because of this router; as long as
     /// `config.addresses`.
     pub held: Vec<bool>,
+    /// The same of those that aren't advertised.
+    pub held_excluded: Vec<bool>,
     /// Of the active router that a backup hears, priority and interval.
     pub active: Option<(u8, Duration)>,
     /// Where that one's last advert came from.

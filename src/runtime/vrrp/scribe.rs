@@ -168,6 +168,7 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
         priority: machine.priority(),
         source: machine.source(),
         held: config.addresses.iter().map(is_held).collect(),
+        held_excluded: config.belongings.excluded.iter().map(is_held).collect(),
         active: machine.active(),
         active_address: machine.active_address(),
         last_transition: router.last_transition,

@@ -135,7 +135,9 @@ fn write_state(
         && config.source.is_none()
         && config.unicast.is_none()
         && !config.conduct.strict
-        && !config.wire.trust_known_sender;
+        && !config.wire.trust_known_sender
+        && !config.belongings.drop_packets
+        && !config.belongings.promote_secondaries;
     let flags = if none { " none" } else { "" };
     writeln!(out, " VRRP Instance = {}", config.name)?;
     writeln!(out, "   VRRP Version = {version}")?;
@@ -210,12 +212,14 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     writeln!(out, "   Effective priority = {}", it.priority)?;
     writeln!(out, "   Total priority = {}", it.priority)?;
     writeln!(out, "   Advert interval = {}", interval(config.version, config.advert_interval))?;
-    writeln!(out, "   Accept = enabled")?;
+    let able = |on: bool| if on { "enabled" } else { "disabled" };
+    writeln!(out, "   Accept = {}", able(!config.belongings.drop_packets))?;
     writeln!(out, "   Preempt = {}", if config.preempt { "enabled" } else { "disabled" })?;
     if !config.preempt_delay.is_zero() {
         writeln!(out, "   Preempt delay = {} secs", config.preempt_delay.as_secs_f64())?;
     }
-    writeln!(out, "   Promote_secondaries = disabled")?;
+    let promote = config.belongings.promote_secondaries;
+    writeln!(out, "   Promote_secondaries = {}", able(promote))?;
     match &config.authentication {
         _ if config.version == Version::V3 => {}
         None => writeln!(out, "   Authentication type = none")?,
@@ -232,6 +236,13 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     }
     writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
     for address in words::addresses(it) {
+        writeln!(out, "     {address}")?;
+    }
+    let excluded = words::excluded(it);
+    if !excluded.is_empty() {
+        writeln!(out, "   Virtual IP Excluded :")?;
+    }
+    for address in excluded {
         writeln!(out, "     {address}")?;
     }
     if let Some(unicast) = &config.unicast {

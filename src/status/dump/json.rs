@@ -77,10 +77,10 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     out.put("base_priority", config.priority);
     out.put("effective_priority", it.priority);
     out.put("vipset", it.state == State::Active && !config.addresses.is_empty());
-    out.put("promote_secondaries", false);
+    out.put("promote_secondaries", config.belongings.promote_secondaries);
     out.put("adver_int", config.advert_interval.as_secs_f64());
     out.put("master_adver_int", heard_interval.as_secs_f64());
-    out.put("accept", 1);
+    out.put("accept", u8::from(!config.belongings.drop_packets));
     out.put("nopreempt", !config.preempt);
     out.put("preempt_delay", config.preempt_delay.as_secs());
     out.put("state", words::number(words::state(it)));
@@ -105,6 +105,7 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
         }
     }
     out.texts("vips", &words::addresses(it));
+    out.texts("evips", &words::excluded(it));
     let tracked = config.scripts.iter().filter_map(|line| snapshot.scripts.get(line.script.0));
     let commands: Vec<String> =
         tracked.map(|script| words::command(script.config.check.argv())).collect();

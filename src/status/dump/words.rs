@@ -47,10 +47,16 @@ pub(super) fn command(argv: &[String]) -> String {
 /// `192.0.2.1/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`, one per address.
 pub(super) fn addresses(router: &RouterView) -> Vec<String> {
     let pairs = router.config.addresses.iter().zip(&router.held);
-    pairs.map(|(it, held)| address(it, &router.config.interface, *held)).collect()
+    pairs.map(|(it, held)| address(it, router, *held)).collect()
 }
 
-fn address(it: &VirtualAddress, interface: &str, held: bool) -> String {
+/// The same of `virtual_ipaddress_excluded`.
+pub(super) fn excluded(router: &RouterView) -> Vec<String> {
+    let pairs = router.config.belongings.excluded.iter().zip(&router.held_excluded);
+    pairs.map(|(it, held)| address(it, router, *held)).collect()
+}
+
+fn address(it: &VirtualAddress, router: &RouterView, held: bool) -> String {
     let mut out = it.address.to_string();
     let whole = if it.address.is_ipv4() { 32 } else { 128 };
     // Writing to a String doesn't fail.
@@ -60,7 +66,7 @@ fn address(it: &VirtualAddress, interface: &str, held: bool) -> String {
     if let Some(broadcast) = it.broadcast {
         let _ = write!(out, " brd {broadcast}");
     }
-    let interface = it.interface.as_deref().unwrap_or(interface);
+    let interface = it.interface.as_deref().unwrap_or(&router.config.interface);
     let _ = write!(out, " dev {interface} scope {}", scope(it.scope));
     if let Some(label) = &it.label {
         let _ = write!(out, " label {label}");
@@ -71,6 +77,9 @@ fn address(it: &VirtualAddress, interface: &str, held: bool) -> String {
     }
     if held {
         out.push_str(" set");
+        if router.config.belongings.drop_packets {
+            out.push_str(" nftable_set");
+        }
     }
     out
 }
