@@ -328,8 +328,8 @@ fn what_is_dangerous_to_leave_out_is_not_run() {
 #[test]
 fn what_can_be_left_out_is_named_and_the_instance_runs() {
     for keyword in [
-        "track_interface {
-  eth1
+        "track_bfd {
+  session
  }",
         "garp_extra_if 3",
         "no_accept",

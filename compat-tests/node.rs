@@ -108,7 +108,7 @@ impl Node {
 
     pub(crate) fn track(&mut self, now: Instant, out: &mut Vec<Wish>) {
         let scripts = &self.scripts;
-        let verdict = weigh(self.machine.router(), |ScriptId(id)| scripts[id].script.status());
+        let verdict = weigh(self.machine.router(), &|ScriptId(id)| scripts[id].script.status());
         self.handle(now, machine::Event::Tracking(verdict), out);
     }
 
@@ -186,5 +186,5 @@ pub(crate) fn track_script(name: &str) -> TrackScript {
 }
 
 pub(crate) fn tracked(script: usize, weight: i16, reverse: bool) -> TrackedScript {
-    TrackedScript { script: ScriptId(script), weight, reverse }
+    TrackedScript { script: ScriptId(script), weight, reverse, by_group: false }
 }

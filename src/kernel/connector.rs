@@ -27,8 +27,12 @@ const ENVELOPE: usize = 20;
 pub enum Happening {
     /// It executed a program or took another name: it may match now what it did not before.
     Named(i32),
+    /// It has a child, still the same program.
+    Forked { parent: i32, child: i32 },
     /// Its first thread has ended.
     Ended(i32),
+    /// Some happenings were lost: the buffer ran over.
+    Lost,
 }
 
 /// A subscription.
@@ -51,7 +55,7 @@ impl Connector {
         Ok(Connector { socket: when_readable(socket)?, buffer: vec![0; 4096] })
     }
 
-    /// The next happening. Where some were lost (the buffer ran over) nothing is said.
+    /// The next happening.
     pub fn poll_next(&mut self, context: &mut Context) -> Poll<io::Result<Happening>> {
         loop {
             let mut ready = match self.socket.poll_read_ready(context) {
@@ -68,8 +72,10 @@ impl Connector {
                         return Poll::Ready(Ok(happening));
                     }
                 }
-                Ok(Err(error))
-                    if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EINTR)) => {}
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    return Poll::Ready(Ok(Happening::Lost));
+                }
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::EINTR) => {}
                 Ok(Err(error)) => return Poll::Ready(Err(error)),
                 Err(_would_block) => {}
             }
@@ -92,7 +98,8 @@ fn subscription() -> Vec<u8> {
     message
 }
 
-/// `struct proc_event` behind the two headers: what (4), CPU (4), time (8), pid (4), tgid (4).
+/// `struct proc_event` behind the two headers: what (4), CPU (4), time (8), pid (4), tgid (4); of a
+/// fork the parent's two, then the child's.
 fn parse(datagram: &[u8]) -> Option<Happening> {
     let word = |at: usize| -> Option<u32> {
         let bytes = datagram.get(at..at + 4)?;
@@ -104,10 +111,16 @@ fn parse(datagram: &[u8]) -> Option<Happening> {
     let event = HEADER + ENVELOPE;
     let what = word(event)?;
     let (thread, process) = (word(event + 16)?, word(event + 20)?);
-    if thread != process {
+    // Any thread may fork.
+    if thread != process && what != libc::PROC_EVENT_FORK {
         return None;
     }
     let pid = i32::try_from(process).ok()?;
+    if what == libc::PROC_EVENT_FORK {
+        let child = word(event + 28)?;
+        let child = i32::try_from(child).ok().filter(|_| word(event + 24) == Some(child))?;
+        return Some(Happening::Forked { parent: pid, child });
+    }
     if what == libc::PROC_EVENT_EXEC || what == libc::PROC_EVENT_COMM {
         Some(Happening::Named(pid))
     } else if what == libc::PROC_EVENT_EXIT {

@@ -9,6 +9,8 @@ pub mod channel;
 pub mod connector;
 pub mod fifo;
 pub mod file;
+pub mod inotify;
+pub mod link_beat;
 mod link_frame;
 pub mod local_time;
 pub mod namespace;

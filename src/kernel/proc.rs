@@ -42,12 +42,17 @@ pub struct Ids {
 
 /// All processes, by ascending pid; those that end meanwhile may be missing.
 pub fn processes() -> io::Result<Vec<Process>> {
+    Ok(pids()?.into_iter().filter_map(process).collect())
+}
+
+/// The pids of all processes, ascending.
+pub fn pids() -> io::Result<Vec<i32>> {
     let mut pids: Vec<i32> = fs::read_dir("/proc")?
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     pids.sort_unstable();
-    Ok(pids.into_iter().filter_map(process).collect())
+    Ok(pids)
 }
 
 /// One process, if it is there.

@@ -1,10 +1,11 @@
 //! What virtual routers keep an eye on.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::seconds;
+use super::{is_default, seconds};
 use crate::text::Span;
 
 /// Index into [`VrrpPlan::scripts`](super::VrrpPlan::scripts).
@@ -79,12 +80,139 @@ pub struct RunAs {
     pub groups: Vec<u32>,
 }
 
-/// What an instance or a group tracks besides scripts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Tracking {}
+/// Index into [`TrackedObjects::files`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileId(pub usize);
 
-/// What can be tracked besides scripts.
+/// Index into [`TrackedObjects::processes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId(pub usize);
+
+/// What an instance tracks besides scripts, by its own lines and by those of its sync group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct TrackedObjects {}
+pub struct Tracking {
+    #[serde(skip_serializing_if = "is_default")]
+    pub interfaces: Vec<Tracked<String>>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub files: Vec<Tracked<FileId>>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub processes: Vec<Tracked<ProcessId>>,
+    /// BFD sessions by name. Nothing speaks BFD yet, so that they count for nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sessions: Vec<Tracked<String>>,
+    /// `dont_track_primary`: its own interface may be down.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dont_track_primary: bool,
+    /// `track_src_ip`: fault while this host doesn't have the configured source address.
+    #[serde(skip_serializing_if = "is_default")]
+    pub track_source: bool,
+}
+
+/// One line of a `track_*` block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked<T> {
+    pub what: T,
+    /// -254..=254; 0: what is tracked decides between fit and fault.
+    pub weight: i16,
+    /// `reverse`: up and down change places; a file's value changes its sign.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reverse: bool,
+    /// The line stands in the sync group.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub by_group: bool,
+}
+
+/// What can be tracked besides scripts and interfaces, and how links are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrackedObjects {
+    #[serde(skip_serializing_if = "is_default")]
+    pub files: Vec<TrackFile>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub processes: Vec<TrackProcess>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub linkbeats: Vec<Linkbeat>,
+}
+
+/// `track_file`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackFile {
+    pub name: String,
+    pub path: PathBuf,
+    /// What lines without a weight of their own use; -254..=254.
+    pub weight: i16,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reverse: bool,
+    /// `init_file`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub init: Option<InitFile>,
+    pub span: Span,
+}
+
+/// What is written into the file at start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitFile {
+    pub value: i32,
+    /// Even where there is a file.
+    pub overwrite: bool,
+}
+
+/// `vrrp_track_process`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackProcess {
+    pub name: String,
+    /// The process's name, or the first word of its command line.
+    pub program: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parameters: Vec<String>,
+    pub matching: Matching,
+    /// What lines without a weight of their own use; -254..=254.
+    pub weight: i16,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reverse: bool,
+    /// It is up while at least this many run; 0 only with a `quorum_max` of 0.
+    pub quorum: u32,
+    /// And at most this many.
+    pub quorum_max: Option<u32>,
+    /// How long a change has to last that a fork has brought.
+    #[serde(with = "seconds")]
+    pub fork_delay: Duration,
+    /// How long a change has to last that the end of a process has brought.
+    #[serde(with = "seconds")]
+    pub terminate_delay: Duration,
+    pub span: Span,
+}
+
+/// How a process is compared with `process PROGRAM [PARAMETER...]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matching {
+    /// The kernel's name for it (`/proc/PID/comm`), at most 15 bytes.
+    Name,
+    /// `full_command` without parameters: the first word of its command line.
+    Command,
+    /// That word and all parameters.
+    Exact,
+    /// `param_match initial`: the command line begins with that word and these parameters, of
+    /// which the last may go on.
+    Initial,
+    /// `param_match partial`: that word, and the first parameters are these.
+    Partial,
+}
+
+/// One line of `linkbeat_interfaces`: the link is asked for instead of believing the kernel's news.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linkbeat {
+    pub interface: String,
+    /// What to ask by first; `None`: MII, then ethtool, then the interface's flags.
+    pub by: Option<LinkQuery>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LinkQuery {
+    Mii,
+    Ethtool,
+    Ioctl,
+}

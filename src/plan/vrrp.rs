@@ -91,6 +91,15 @@ pub struct VirtualRouter {
 }
 
 impl VirtualRouter {
+    /// Does its priority or standing depend on anything that is tracked?
+    pub fn tracks(&self) -> bool {
+        let Tracking { interfaces, files, processes, .. } = &self.tracking;
+        !(self.scripts.is_empty()
+            && interfaces.is_empty()
+            && files.is_empty()
+            && processes.is_empty())
+    }
+
     /// With keepalived's defaults for all that isn't given.
     pub fn new(name: &str, vrid: u8, interface: &str) -> Self {
         VirtualRouter {
@@ -265,6 +274,9 @@ pub struct TrackedScript {
     pub weight: i16,
     /// `reverse`: the weight's sign is turned for this instance.
     pub reverse: bool,
+    /// The line stands in the sync group.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub by_group: bool,
 }
 
 /// The notify scripts of an instance.

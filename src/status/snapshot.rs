@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::plan::group::SyncGroup;
 use crate::plan::telling::Telling;
-use crate::plan::track::TrackScript;
+use crate::plan::track::{TrackFile, TrackProcess, TrackScript};
 use crate::plan::vrrp::VirtualRouter;
 use crate::plan::vrrp_process::VrrpProcess;
 use crate::vrrp::machine::{Counter, State};
+use crate::vrrp::process::Cause;
 use crate::vrrp::track::ScriptStatus;
 
 /// All routers and scripts, in the order of the config.
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub groups: Vec<GroupView>,
     /// Those that a router tracks have run; the others haven't.
     pub scripts: Vec<ScriptView>,
+    pub files: Vec<FileView>,
+    pub processes: Vec<ProcessView>,
 }
 
 /// One sync group.
@@ -78,4 +81,23 @@ pub struct ScriptView {
     pub against: u32,
     /// A run goes on.
     pub running: bool,
+}
+
+/// One `track_file`.
+#[derive(Clone, Debug)]
+pub struct FileView {
+    pub config: TrackFile,
+    /// `None`: it isn't tracked.
+    pub value: Option<i32>,
+}
+
+/// One `vrrp_track_process`.
+#[derive(Clone, Debug)]
+pub struct ProcessView {
+    pub config: TrackProcess,
+    /// How many run.
+    pub count: usize,
+    pub up: bool,
+    /// What waits for its delay.
+    pub waits_for: Option<Cause>,
 }

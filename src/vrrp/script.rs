@@ -98,7 +98,8 @@ enum Stage {
 
 impl Script {
     pub fn new(plan: TrackScript) -> Self {
-        let status = if plan.init_fail { ScriptStatus::Down } else { ScriptStatus::Unknown };
+        let status =
+            if plan.init_fail { ScriptStatus::PresumedDown } else { ScriptStatus::Unknown };
         Script {
             plan,
             status,

@@ -153,14 +153,6 @@ pub struct Weight {
     pub reverse: bool,
 }
 
-/// `weight N [reverse|noreverse]` of one line of `track_script`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineWeight {
-    pub value: i16,
-    /// `None`: as the script has it.
-    pub reverse: Option<bool>,
-}
-
 /// `vrrp_instance`
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -182,8 +174,6 @@ pub struct Instance {
     /// `no_virtual_ipaddress`
     pub no_addresses: Option<Span>,
     pub garp: Garp,
-    pub track_scripts: Vec<TrackScript>,
-    pub track_interfaces: Vec<At<String>>,
     pub notify: Notifies,
     pub wire: wire::Wire,
     pub conduct: conduct::Conduct,
@@ -250,18 +240,12 @@ pub struct Address {
     pub span: Span,
 }
 
-/// One line of `track_script`.
-#[derive(Clone, Debug)]
-pub struct TrackScript {
-    pub name: At<String>,
-    pub weight: Option<LineWeight>,
-}
-
 /// `vrrp_sync_group`
 #[derive(Clone, Debug)]
 pub struct SyncGroup {
     pub name: At<String>,
     pub members: Vec<At<String>>,
+    pub tracking: tracking::Tracking,
     pub notify: Notifies,
     pub telling: telling::Telling,
 }
@@ -288,6 +272,7 @@ impl SyncGroup {
         SyncGroup {
             name,
             members: Vec::new(),
+            tracking: tracking::Tracking::default(),
             notify: Notifies::default(),
             telling: telling::Telling::default(),
         }
@@ -314,8 +299,6 @@ impl Instance {
             addresses: Vec::new(),
             no_addresses: None,
             garp: Garp::default(),
-            track_scripts: Vec::new(),
-            track_interfaces: Vec::new(),
             notify: Notifies::default(),
             wire: wire::Wire::default(),
             conduct: conduct::Conduct::default(),

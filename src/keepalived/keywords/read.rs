@@ -47,6 +47,26 @@ pub(super) fn signed(word: &Word, range: RangeInclusive<i64>) -> Result<i64, Str
     }
 }
 
+/// What keepalived makes of a word that should be a number: the number that it begins with, or 0.
+/// `None`: of a whole number that is too large.
+pub(super) fn leading_number(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    if end == 0 {
+        return Some(0);
+    }
+    digits[..end].parse::<i64>().ok().map(|number| sign * number)
+}
+
+/// The last byte of a block: where keepalived complains of what it misses in it.
+pub(super) fn end(node: &Node) -> Span {
+    let Span { file, start, end, .. } = node.span;
+    Span::new(file, (end as usize).saturating_sub(1).max(start as usize), end as usize)
+}
+
 /// Seconds with decimals, in `range` of microseconds.
 pub(super) fn seconds(word: &Word, range: RangeInclusive<u64>) -> Result<Duration, String> {
     let text = word.lossy();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::config::{Instance, Refusal};
 use super::Lowering;
-use super::conduct::{OWNER, priority};
+use super::conduct::priority;
 use super::network::virtual_address;
-use crate::plan::vrrp::{TrackedScript, Version, VirtualAddress, VirtualRouter};
+use crate::plan::vrrp::{Version, VirtualAddress, VirtualRouter};
 use crate::plan::wire::Family;
 use crate::text::{Diagnostic, Span};
 
@@ -32,10 +32,7 @@ impl Lowering<'_> {
             self.address_interface(address);
         }
         let belongings = self.belongings(instance);
-        for track in &instance.track_interfaces {
-            let message = format!("({name}) tracked interface {} doesn't exist", track.value);
-            self.interface(&track.value, message, track.span);
-        }
+        self.tracked_interfaces(name, &instance.tracking.interfaces);
         let addresses = self.addresses(instance);
         if vrid.is_none() {
             self.fatal(format!("({name}) the virtual router id must be set"), place);
@@ -54,7 +51,7 @@ impl Lowering<'_> {
         let initial = self.initial_with(instance, initial, authentication.as_ref());
         let conduct = self.conduct(instance);
         let garp = self.garp(instance);
-        let scripts = self.tracked(instance);
+        let (scripts, tracking) = self.tracking(instance);
         let notify = self.notify(&instance.notify);
         let telling = self.own_telling(&instance.telling);
         let unicast = self.unicast(instance);
@@ -78,6 +75,7 @@ impl Lowering<'_> {
             garp,
             conduct,
             scripts,
+            tracking,
             notify,
             telling,
             wire,
@@ -167,31 +165,6 @@ impl Lowering<'_> {
         let diagnostic = Diagnostic::error("keepalived/instance", message);
         self.diagnostics.push(diagnostic.label(interval.span, format!("{rounded} s is used")));
         Duration::from_secs(rounded)
-    }
-
-    fn tracked(&mut self, instance: &Instance) -> Vec<TrackedScript> {
-        let name = &instance.name.value;
-        let owner = priority(instance) == OWNER;
-        let mut tracked = Vec::new();
-        for track in &instance.track_scripts {
-            let script = &track.name.value;
-            // A script that fell away was complained of.
-            let Some(id) = self.ids.get(script.as_str()).copied() else { continue };
-            let check = &self.checks[id.0];
-            let (weight, reverse) = match track.weight {
-                Some(weight) => (weight.value, weight.reverse.unwrap_or(check.reverse)),
-                None => (check.weight, check.reverse),
-            };
-            if owner && weight != 0 {
-                let message = format!(
-                    "({name}) ignoring tracked script {script} with weights due to address_owner"
-                );
-                self.complain(message, track.name.span);
-                continue;
-            }
-            tracked.push(TrackedScript { script: id, weight, reverse });
-        }
-        tracked
     }
 }
 

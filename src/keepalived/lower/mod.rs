@@ -4,7 +4,8 @@
 //! What keepalived doesn't start with is fatal here too: an instance without a router id or
 //! interface, an interface that doesn't exist, two instances with one router id on one network.
 //! Whatever would be dangerous to run without a feature that isn't done yet isn't run at all.
-//! [`instance`] has the rules for one instance, [`script`] those for commands.
+//! [`instance`] has the rules for one instance, [`script`] those for commands, [`tracking`] those for
+//! what is tracked.
 
 mod checker;
 mod conduct;
@@ -15,6 +16,7 @@ mod network;
 mod process;
 mod script;
 mod telling;
+mod tracking;
 mod wire;
 
 use std::collections::hash_map::Entry;
@@ -49,6 +51,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let missing = Vec::new();
     let mut lowering = Lowering { config, host, scripts, checks, ids, diagnostics, missing };
     let grouped = lowering.groups();
+    lowering.interfaces_of_groups();
     let mut routers = Vec::new();
     for instance in &config.instances {
         routers.extend(lowering.instance(instance));
@@ -56,6 +59,8 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let groups = lowering.band(&grouped, &mut routers);
     let telling = lowering.telling();
     let statics = lowering.statics();
+    lowering.tracked_by_groups();
+    let tracked = lowering.tracked_objects();
     lowering.missing_interfaces();
     lowering.duplicates();
     let sockets = lowering.sockets();
@@ -75,10 +80,10 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
             groups,
             statics,
             conduct,
+            tracked,
             telling,
             sockets,
             process,
-            ..VrrpPlan::default()
         }
     });
     (plan, diagnostics)
@@ -159,7 +164,9 @@ fn unused(config: &KeepalivedConfig, checks: &[TrackScript], diagnostics: &mut D
     if !config.groups.is_empty() {
         return;
     }
-    let tracked = config.instances.iter().flat_map(|instance| &instance.track_scripts);
+    let instances = config.instances.iter().map(|instance| &instance.tracking);
+    let groups = config.groups.iter().map(|group| &group.tracking);
+    let tracked = instances.chain(groups).flat_map(|tracking| &tracking.scripts);
     let tracked: HashSet<&str> = tracked.map(|track| track.name.value.as_str()).collect();
     for check in checks.iter().filter(|check| !tracked.contains(check.name.as_str())) {
         let message = format!("Warning - script {} is not used", check.name);

@@ -1,11 +1,14 @@
-//! What is slow or forks, off the VRRP loop: check scripts, checks for processes, notify scripts,
-//! readers of FIFOs, mail.
+//! What is slow or forks, off the VRRP loop: check scripts, checks for processes, tracked files and
+//! processes, notify scripts, readers of FIFOs, mail.
 //!
 //! [`Probe::start`] starts one thread with a tokio runtime of its own. The loop orders by
 //! [`Probe`]'s methods, none of which waits, and hears [`Finding`]s. Read [`tool`] for the checks
-//! that need no process, [`command`] for those that do, [`mail`] for letters.
+//! that need no process, [`command`] for those that do, [`files`] and [`census`] for what is tracked
+//! without a check, [`mail`] for letters.
 
+pub mod census;
 pub mod command;
+pub mod files;
 pub mod mail;
 pub mod tool;
 
@@ -13,16 +16,20 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinHandle, LocalSet, spawn_local};
 
 use crate::kernel::connector::{Connector, Happening};
 use crate::kernel::proc::{Process, ProcessEnd, process};
-use crate::plan::track::{Check, ProcessTool, RunAs};
+use crate::plan::track::{Check, ProcessTool, RunAs, TrackProcess};
+use crate::vrrp::process::Cause;
+use census::Census;
 use command::{Ending, Script, signal_group};
+use files::Files;
 use mail::{Letter, Post};
 
 /// How long somebody who was dismissed may take to end.
@@ -40,6 +47,10 @@ pub enum Finding {
     NotStarted { check: CheckKey, message: String },
     /// A process that the last run had found has ended: the check should run now.
     ProcessGone { check: CheckKey },
+    /// A tracked file may have changed; what is in it now.
+    File { file: CheckKey, value: Result<i32, String> },
+    /// So many of a tracked process run now.
+    Counted { check: CheckKey, count: usize, cause: Cause },
 }
 
 /// The thread's handle. Dropping it lets the thread end; running scripts are left alone.
@@ -57,6 +68,8 @@ enum Order {
     Notify { argv: Vec<String>, user: Option<RunAs> },
     Dismiss { check: CheckKey },
     Mail(Box<Letter>),
+    TrackFile { file: CheckKey, path: PathBuf },
+    TrackProcess { check: CheckKey, plan: Box<TrackProcess> },
 }
 
 impl Probe {
@@ -80,7 +93,17 @@ impl Probe {
         self.order(Order::Signal { check, signal });
     }
 
-    /// The check is no more: a run is killed, its processes are no longer watched.
+    /// From now on tells what is in a file, each time it may have changed.
+    pub fn track_file(&self, file: CheckKey, path: PathBuf) {
+        self.order(Order::TrackFile { file, path });
+    }
+
+    /// From now on tells how many of a process run, each time that changes.
+    pub fn track_process(&self, check: CheckKey, plan: TrackProcess) {
+        self.order(Order::TrackProcess { check, plan: Box::new(plan) });
+    }
+
+    /// The check is no more: a run is killed, its processes or its file are no longer watched.
     pub fn forget(&self, check: CheckKey) {
         self.order(Order::Forget { check });
     }
@@ -122,6 +145,8 @@ struct Worker {
     connector: Subscription,
     post: Rc<Post>,
     dismissed: Vec<JoinHandle<()>>,
+    files: Files,
+    census: Census,
 }
 
 /// To the kernel's process connector: beside the pidfds, it sees processes that began after the
@@ -203,11 +228,17 @@ impl Worker {
             connector: Subscription::Unneeded,
             post: Rc::new(Post::new()),
             dismissed: Vec::new(),
+            files: Files::default(),
+            census: Census::new(),
         }
     }
 
     async fn work(mut self, mut orders: UnboundedReceiver<Order>) {
         loop {
+            if self.census.is_needed() && matches!(self.connector, Subscription::Refused) {
+                self.census.rely_on_looks();
+            }
+            let look = sleep_until(self.census.next_look());
             let order = tokio::select! {
                 biased;
                 order = orders.recv() => match order {
@@ -216,6 +247,24 @@ impl Worker {
                 },
                 happening = self.connector.next() => {
                     self.follow(happening);
+                    let counted = self.census.follow(happening);
+                    self.tell_all(counted);
+                    continue;
+                }
+                changed = poll_fn(|context| self.files.poll(context)) => {
+                    for (file, path) in changed {
+                        self.tell(Finding::File { file, value: files::read(&path) });
+                    }
+                    continue;
+                }
+                pid = self.census.next_end() => {
+                    let counted = self.census.end(pid);
+                    self.tell_all(counted);
+                    continue;
+                }
+                () = look => {
+                    let counted = self.census.look(Instant::now());
+                    self.tell_all(counted);
                     continue;
                 }
             };
@@ -231,6 +280,20 @@ impl Worker {
                         running.signal(libc::SIGKILL);
                     }
                     self.checks.remove(&check);
+                    self.files.remove(check);
+                    self.census.forget(check);
+                }
+                Order::TrackFile { file, path } => {
+                    if let Err(error) = self.files.add(file, path.clone()) {
+                        tracing::error!("{} can't be watched: {error}", path.display());
+                    }
+                    // It may have changed since it was last looked at.
+                    self.tell(Finding::File { file, value: files::read(&path) });
+                }
+                Order::TrackProcess { check, plan } => {
+                    self.connector.want();
+                    let counted = self.census.track(check, *plan);
+                    self.tell_all(counted);
                 }
                 Order::Notify { argv, user } => notify(&argv, user.as_ref()),
                 Order::Dismiss { check } => self.dismiss(check),
@@ -389,12 +452,24 @@ impl Worker {
                     }
                 }
             }
+            Happening::Forked { .. } | Happening::Lost => {}
         }
+    }
+
+    fn tell_all(&self, findings: Vec<Finding>) {
+        findings.into_iter().for_each(|finding| self.tell(finding));
     }
 
     fn tell(&self, finding: Finding) {
         // Nobody listens any more: the role ends.
         let _ = self.findings.send(finding);
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

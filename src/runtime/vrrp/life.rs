@@ -18,13 +18,9 @@ use crate::vrrp::machine::Event;
 impl Role {
     /// Takes in one router; [`launch`](Self::launch) starts it.
     pub(super) fn admit(&mut self, now: Instant, config: VirtualRouter) -> usize {
-        let interface = self.interface_event(&config);
-        let verdict = self.scripts.weigh(&config);
         self.routers.push(Router::new(config, now));
         let at = self.routers.len() - 1;
-        self.routers[at].verdict = Some(verdict);
-        self.tell(now, at, interface);
-        self.tell(now, at, Event::Tracking(verdict));
+        self.introduce(now, at);
         if let Some(until) = self.listen_until.filter(|until| now < *until) {
             self.tell(now, at, Event::ListenUntil(until));
         }
@@ -70,6 +66,8 @@ impl Role {
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
+        self.network.ask_for(now, &plan.tracked.linkbeats);
+        self.objects.replace(now, &plan, &self.probe);
         self.scripts.replace(now, &plan, &self.probe);
         self.replace_settings(&plan);
         self.replace_statics(plan.statics);
@@ -102,9 +100,10 @@ impl Role {
         let before = Places::of(self.routers[at].machine.router());
         // Where unicast comes to it may be another address now.
         let moves = before != Places::of(&new)
-            || self.network.ear(self.routers[at].machine.router()) != self.network.ear(&new);
-        let verdict = self.scripts.weigh(&new);
-        let tracked = !new.scripts.is_empty();
+            || self.network.ear(self.routers[at].machine.router()) != self.network.ear(&new)
+            || self.routers[at].machine.router().tracking != new.tracking;
+        let verdict = self.verdict(&new);
+        let tracked = new.tracks();
         let interface = self.interface_event(&new);
         // What is done now still concerns the old interface.
         self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &before);

@@ -15,6 +15,7 @@ mod herald;
 mod life;
 mod moves;
 mod network;
+mod objects;
 mod role;
 mod router;
 mod scribe;
@@ -23,6 +24,7 @@ mod settings;
 mod signals;
 mod startup;
 mod statics;
+mod tracking;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use super::groups::Synced;
 use super::herald::Herald;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
+use super::objects::Objects;
 use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
@@ -49,6 +50,7 @@ pub(super) struct Role {
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
     pub(super) statics: Statics,
+    pub(super) objects: Objects,
     pub(super) probe: Probe,
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
@@ -96,6 +98,7 @@ impl Role {
             scripts: Scripts::default(),
             herald: Herald::start(&plan, &probe),
             statics: Statics::default(),
+            objects: Objects::default(),
             probe,
             scribe: Scribe::start()?,
             router_id: plan.router_id.clone(),
@@ -120,6 +123,8 @@ impl Role {
         // The other threads are there already, and stay as they are.
         role.bearing.adopt(&plan.process.scheduling);
         role.network.serve(plan.routers.iter());
+        role.network.ask_for(now, &plan.tracked.linkbeats);
+        role.objects.replace(now, &plan, &role.probe);
         role.scripts.replace(now, &plan, &role.probe);
         role.network.holdings.claim(held.iter().copied());
         role.network.possessions.claim(possessions.iter().cloned());
@@ -157,8 +162,7 @@ impl Role {
                 Occasion::Network(arrival) => self.receive(now, arrival),
                 Occasion::Finding(finding) => {
                     if !self.herald.hear(&finding) {
-                        self.scripts.hear(now, finding, &self.probe);
-                        self.weigh(now);
+                        self.find(now, finding);
                     }
                 }
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
@@ -210,7 +214,13 @@ impl Role {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let others = [self.tidy_at, self.scripts.deadline(), self.report_at];
+        let others = [
+            self.tidy_at,
+            self.scripts.deadline(),
+            self.objects.deadline(),
+            self.network.beats.deadline(),
+            self.report_at,
+        ];
         self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -237,6 +247,14 @@ impl Role {
         if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {
             self.scripts.time_out(now, &self.probe);
             self.weigh(now);
+        }
+        if self.objects.deadline().is_some_and(|deadline| deadline <= now) {
+            self.objects.time_out(now);
+            self.weigh(now);
+        }
+        if self.network.beats.deadline().is_some_and(|deadline| deadline <= now) {
+            let incidents = self.network.ask(now);
+            self.act_on(now, incidents);
         }
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_held();
@@ -303,8 +321,13 @@ impl Role {
     }
 
     fn follow(&mut self, now: Instant, changes: Vec<Change>) {
+        let incidents = self.network.absorb(changes);
+        self.act_on(now, incidents);
+    }
+
+    fn act_on(&mut self, now: Instant, incidents: Vec<Incident>) {
         let mut served = false;
-        for incident in self.network.absorb(changes) {
+        for incident in incidents {
             match incident {
                 Incident::Interface(name) => {
                     // All changes have been taken in: once is enough.
@@ -316,11 +339,13 @@ impl Role {
                         // A source address for unicast may be on another one.
                         if config.interface == name
                             || config.unicast.is_some()
+                            || config.tracking.track_source
                             || config.other_interfaces().any(|other| other == name)
                         {
                             let event = self.interface_event(config);
                             self.tell(now, at, event);
                         }
+                        self.follow_interface(now, at, &name);
                     }
                     self.look_after_statics(now, &name);
                 }
@@ -352,18 +377,7 @@ impl Role {
     pub(super) fn interface_event(&self, router: &VirtualRouter) -> Event {
         let interface = self.network.interface(router);
         let Interface { up, primary } = interface.unwrap_or(Interface { up: false, primary: None });
-        let up = up && !self.statics.hinder(&router.name);
+        let up = up && self.has_source(router) && !self.statics.hinder(&router.name);
         Event::Interface { up, primary }
-    }
-
-    /// Tells every router what its scripts make of it now.
-    fn weigh(&mut self, now: Instant) {
-        for at in 0..self.routers.len() {
-            let verdict = self.scripts.weigh(self.routers[at].machine.router());
-            if self.routers[at].verdict != Some(verdict) {
-                self.routers[at].verdict = Some(verdict);
-                self.tell(now, at, Event::Tracking(verdict));
-            }
-        }
     }
 }

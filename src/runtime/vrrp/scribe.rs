@@ -140,6 +140,8 @@ impl Role {
                 .collect(),
             scripts: self.scripts.views(),
             groups: self.groups.iter().map(group_view).collect(),
+            files: self.objects.file_views(),
+            processes: self.objects.process_views(),
         }
     }
 }

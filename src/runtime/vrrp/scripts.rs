@@ -4,12 +4,11 @@ use std::time::Instant;
 
 use crate::plan::VrrpPlan;
 use crate::plan::track::ScriptId;
-use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::probe::command::Ending;
 use crate::runtime::probe::{CheckKey, Finding, Probe};
 use crate::status::snapshot::ScriptView;
 use crate::vrrp::script::{Action, Event, Outcome, Script};
-use crate::vrrp::track::{ScriptStatus, Verdict, weigh};
+use crate::vrrp::track::ScriptStatus;
 
 use super::deeds::log;
 
@@ -89,6 +88,7 @@ impl Scripts {
                 (check, Event::Ended(Outcome::NotStarted(message)))
             }
             Finding::ProcessGone { check } => (check, Event::ProcessGone),
+            Finding::File { .. } | Finding::Counted { .. } => return,
         };
         // A script that a reload has removed may still have something to say.
         if let Some(at) = self.scripts.iter().position(|it| it.key == key) {
@@ -106,11 +106,8 @@ impl Scripts {
         self.scripts.iter().map(|it| view(&it.machine)).collect()
     }
 
-    /// What the scripts make of a router now.
-    pub(super) fn weigh(&self, router: &VirtualRouter) -> Verdict {
-        weigh(router, |script| {
-            self.scripts.get(script.0).map_or(ScriptStatus::Unknown, |it| it.machine.status())
-        })
+    pub(super) fn status(&self, script: ScriptId) -> ScriptStatus {
+        self.scripts.get(script.0).map_or(ScriptStatus::Unknown, |it| it.machine.status())
     }
 
     fn tell(&mut self, now: Instant, at: usize, event: Event, probe: &Probe) {

@@ -174,7 +174,13 @@ fn hindrances(it: &RouterView, all: &Snapshot) -> (usize, usize) {
     let deciding = || it.config.scripts.iter().filter(|line| line.weight == 0);
     let bad =
         |line: &TrackedScript| if line.reverse { ScriptStatus::Up } else { ScriptStatus::Down };
-    let faults = deciding().filter(|line| status(line) == Some(bad(line))).count();
+    let faulty = |line: &&TrackedScript| {
+        let status = status(line);
+        // Presumed to fail, by init_fail.
+        let presumed = status == Some(ScriptStatus::PresumedDown) && !line.reverse;
+        status == Some(bad(line)) || presumed
+    };
+    let faults = deciding().filter(faulty).count();
     let waits = deciding().filter(|line| status(line) == Some(ScriptStatus::Unknown)).count();
     (faults + usize::from(!it.interface_up) + usize::from(it.source.is_none()), waits)
 }
@@ -301,7 +307,7 @@ fn write_script(out: &mut String, id: usize, it: &ScriptView, routers: &[RouterV
     // keepalived's counter: good from `rise` on.
     let result = match it.status {
         ScriptStatus::Up => (rise + fall).saturating_sub(1 + it.against),
-        ScriptStatus::Down => it.against,
+        ScriptStatus::Down | ScriptStatus::PresumedDown => it.against,
         ScriptStatus::Unknown => rise.saturating_sub(1),
     };
     writeln!(out, "   Result = {result}")?;

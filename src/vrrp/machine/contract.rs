@@ -64,6 +64,9 @@ pub enum Event {
     StepBack { goodbye: bool },
     /// In a sync group: another member has heard a router of lower priority.
     Contested,
+    /// The same, because a tracked file is no longer a fault; does it add anything? What the log
+    /// says is another line then.
+    Recovered { verdict: Verdict, adds: bool },
     /// A virtual address vanished from its interface though this node is active.
     AddressLost(VirtualAddress),
     /// The same with a route or rule, named for people.

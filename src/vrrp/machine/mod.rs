@@ -179,6 +179,7 @@ impl Machine {
             Event::Mates(_) | Event::Activate | Event::StepBack { .. } | Event::Contested => {
                 self.hear_group(now, &event, out);
             }
+            Event::Recovered { verdict, adds } => self.recover(now, verdict, adds, out),
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
             Event::BelongingLost(what) => self.lose_belonging(now, &what, out),
             Event::Reconfigure(router) => self.reconfigure(now, *router, out),
@@ -278,8 +279,16 @@ impl Machine {
         let before = self.priority();
         self.verdict = verdict;
         let after = self.priority();
-        if self.started && before != after {
+        if before != after {
             self.info(out, &format!("Changing effective priority from {before} to {after}"));
+        }
+        self.settle(now, out);
+    }
+
+    fn recover(&mut self, now: Instant, verdict: Verdict, adds: bool, out: &mut Actions) {
+        self.verdict = verdict;
+        if adds {
+            self.info(out, &format!("Setting effective priority to {}", self.priority()));
         }
         self.settle(now, out);
     }

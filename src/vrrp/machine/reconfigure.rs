@@ -42,7 +42,7 @@ impl Machine {
     /// tells of a new priority tells the right one.
     fn verdict_after(&self, old: &VirtualRouter) -> Verdict {
         let (before, after) = (old.priority, self.router.priority);
-        if self.router.scripts.is_empty() {
+        if !self.router.tracks() {
             return Verdict { priority: after, standing: Standing::Fit };
         }
         let adjustment = i16::from(self.verdict.priority) - i16::from(before);
@@ -90,7 +90,7 @@ impl Machine {
         if same_interface {
             (self.up, self.primary) = (up, primary);
         }
-        if !self.router.scripts.is_empty() {
+        if self.router.tracks() {
             self.verdict = verdict;
         }
         if !was_started {

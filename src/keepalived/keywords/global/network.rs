@@ -2,6 +2,7 @@
 
 use super::super::super::config::KeepalivedConfig;
 use super::super::super::config::network::TrackGroup;
+use super::super::track::link;
 use super::super::{Row, address, read, route, rule};
 use super::{GLOBAL, MAIN, NO_FIREWALL, VMAC_ONLY, set};
 use crate::text::{Diagnostic, Diagnostics, Node};
@@ -32,11 +33,11 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "vmac_addr_prefix", "PREFIX", "Names of the addresses' virtual MAC interfaces")
         .default("vmac_prefix")
         .ignored(VMAC_ONLY),
-    Row::of(MAIN, "linkbeat_use_polling", "", "Poll the links of interfaces")
-        .ignored("the kernel tells about links at once"),
-    Row::of(MAIN, "linkbeat_interfaces", "", "Interfaces whose links are polled")
+    Row::of(MAIN, "linkbeat_use_polling", "", "Ask for the links of all interfaces")
+        .full(link::all),
+    Row::of(MAIN, "linkbeat_interfaces", "", "Interfaces whose links are asked for")
         .lines()
-        .ignored("the kernel tells about links at once"),
+        .full(link::interfaces),
     Row::of(MAIN, "interface_up_down_delays", "", "Wait before acting on a link")
         .lines()
         .refused("a link counts at once"),

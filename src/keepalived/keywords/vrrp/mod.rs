@@ -24,16 +24,12 @@ use super::Row;
 
 const INSTANCE: &[&str] = &["vrrp_instance"];
 const GROUP: &[&str] = &["vrrp_sync_group"];
-const BOTH: &[&str] = &["vrrp_instance", "vrrp_sync_group"];
 const AUTHENTICATION: &[&str] = &["vrrp_instance authentication"];
 const HMAC: &[&str] = &["vrrp_instance auth_hmac"];
 
 pub(super) const NO_VMAC: &str =
     "there are no virtual MAC interfaces; an instance that asks for one isn't run";
-const NO_GROUPS: &str =
-    "instances can't yet change state together; the members of a sync group aren't run";
 const NO_VRF: &str = "VRFs aren't known; an instance that asks for one isn't run";
-const NO_TRACKING: &str = "only scripts are tracked; the priority stays as if all were well";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(

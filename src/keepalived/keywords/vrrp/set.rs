@@ -250,14 +250,6 @@ pub(super) fn garp_lower_repeat(
     instance.garp.lower_priority_repeat = count.or(instance.garp.lower_priority_repeat.take());
 }
 
-pub(super) fn track_script(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    super::super::track::track_script(config, node, diagnostics);
-}
-
 pub(super) fn vmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
     current(config).refuse(&node.name, NO_VMAC);
 }

@@ -1,7 +1,13 @@
 //! What instances and groups keep an eye on.
 
-use super::super::{Row, track};
-use super::{BOTH, GROUP, INSTANCE, NO_GROUPS, NO_TRACKING, set};
+use super::super::Row;
+use super::super::track::{lines, link};
+use super::{GROUP, INSTANCE};
+use crate::keepalived::config::KeepalivedConfig;
+use crate::text::{Diagnostics, Node};
+
+const NO_BFD: &str = "BFD isn't spoken yet: a session that is tracked counts for nothing, it \
+                      neither adds nor takes and never faults the instance";
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(
@@ -11,7 +17,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Scripts whose result moves the priority or faults the instance",
     )
     .lines()
-    .full(set::track_script),
+    .full(lines::scripts),
     Row::of(
         INSTANCE,
         "track_interface",
@@ -19,32 +25,49 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Interfaces whose loss moves the priority or faults the instance",
     )
     .lines()
-    .refused(NO_TRACKING)
-    .set(track::track_interface),
-    Row::of(
-        GROUP,
-        "track_interface",
-        "",
-        "Interfaces whose loss moves the priority or faults the instance",
-    )
-    .lines()
-    .refused(NO_GROUPS),
-    Row::of(BOTH, "track_file", "", "Files whose value moves the priority")
+    .full(lines::interfaces),
+    Row::of(INSTANCE, "track_file", "", "Files whose value moves the priority")
         .lines()
-        .refused(NO_TRACKING),
-    Row::of(BOTH, "track_process", "", "Processes whose presence moves the priority")
+        .full(lines::files),
+    Row::of(INSTANCE, "track_process", "", "Processes whose presence moves the priority")
         .lines()
-        .refused(NO_TRACKING),
-    Row::of(BOTH, "track_bfd", "", "BFD sessions whose state moves the priority")
+        .full(lines::processes),
+    Row::of(INSTANCE, "track_bfd", "", "BFD sessions whose state moves the priority")
         .lines()
-        .refused(NO_TRACKING),
+        .refused(NO_BFD)
+        .set(lines::sessions),
     Row::of(INSTANCE, "track_src_ip", "", "Fault while the source address isn't there")
-        .refused(NO_TRACKING),
+        .full(track_src_ip),
     Row::of(INSTANCE, "dont_track_primary", "", "Go on while the instance's own interface is down")
-        .refused("a lost interface is always a fault"),
-    Row::of(INSTANCE, "linkbeat_use_polling", "", "Poll the interface's link")
-        .ignored("the kernel tells about the link at once"),
+        .full(dont_track_primary),
+    Row::of(INSTANCE, "linkbeat_use_polling", "", "Ask for the link of the instance's interface")
+        .full(link::own),
     Row::of(GROUP, "track_script", "", "Scripts tracked for all members")
         .lines()
-        .refused(NO_GROUPS),
+        .full(lines::group_scripts),
+    Row::of(GROUP, "track_interface", "", "Interfaces tracked for all members")
+        .lines()
+        .full(lines::group_interfaces),
+    Row::of(GROUP, "track_file", "", "Files tracked for all members")
+        .lines()
+        .full(lines::group_files),
+    Row::of(GROUP, "track_process", "", "Processes tracked for all members")
+        .lines()
+        .full(lines::group_processes),
+    Row::of(GROUP, "track_bfd", "", "BFD sessions tracked for all members")
+        .lines()
+        .refused(NO_BFD)
+        .set(lines::group_sessions),
 ];
+
+fn track_src_ip(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+    if let Some(instance) = config.instances.last_mut() {
+        instance.tracking.track_source = true;
+    }
+}
+
+fn dont_track_primary(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+    if let Some(instance) = config.instances.last_mut() {
+        instance.tracking.dont_track_primary = true;
+    }
+}

@@ -63,8 +63,9 @@ impl Network {
         if before.as_ref().is_some_and(|before| before.index != link.index) {
             self.wires.close_named(&link.name);
         }
-        if before.as_ref().is_none_or(|before| (before.up, before.index) != (link.up, link.index)) {
-            if self.concerned.contains(&link.name) {
+        let same = |before: &Link| (before.up, before.index) == (link.up, link.index);
+        if !before.as_ref().is_some_and(same) {
+            if self.concerned.contains(&link.name) && !self.beats.asks_for(&link.name) {
                 let state = if link.up { "up" } else { "down" };
                 tracing::info!("Netlink reports {} {state}", link.name);
             }

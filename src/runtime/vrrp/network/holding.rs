@@ -62,10 +62,6 @@ impl Network {
         placing::take_away(&mut self.netlink, it)
     }
 
-    pub(in crate::runtime::vrrp) fn is_up(&self, interface: &str) -> bool {
-        self.links.get(interface).is_some_and(|link| link.up)
-    }
-
     /// The interfaces that are up.
     pub(in crate::runtime::vrrp) fn up(&self) -> impl Iterator<Item = &str> {
         self.links.values().filter(|link| link.up).map(|link| link.name.as_str())

@@ -1,9 +1,11 @@
 //! The network as the vrrp role sees it: interfaces, sockets on them, virtual addresses.
 //!
 //! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
-//! addresses of this node, `routing` its routes and rules, `follow` what the kernel tells. Read `wires` next.
+//! addresses of this node, `routing` its routes and rules, `follow` what the kernel tells, `beats`
+//! what is asked for instead. Read `wires` next.
 
 mod addresses;
+mod beats;
 mod follow;
 mod holding;
 mod holdings;
@@ -16,6 +18,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use self::addresses::Addresses;
+use self::beats::Beats;
 use self::holdings::Holdings;
 use self::routing::Routing;
 use self::wires::Wires;
@@ -82,6 +85,8 @@ pub(super) struct Network {
     pub(super) holdings: Holdings<Held>,
     pub(super) possessions: Holdings<Possession>,
     routing: Routing,
+    /// Of interfaces whose links are asked for.
+    pub(super) beats: Beats,
 }
 
 impl Network {
@@ -105,6 +110,7 @@ impl Network {
             watched: false,
             possessions: Holdings::default(),
             routing: Routing::default(),
+            beats: Beats::default(),
         };
         network.look()?;
         Ok(network)
@@ -164,7 +170,11 @@ impl Network {
             routers.clone().flat_map(VirtualRouter::all_addresses).map(|it| it.address).collect();
         let interfaces = |router: &'a VirtualRouter| {
             let others = router.other_interfaces();
-            std::iter::once(router.interface.as_str()).chain(others).map(str::to_owned)
+            let tracked = router.tracking.interfaces.iter().map(|line| line.what.as_str());
+            std::iter::once(router.interface.as_str())
+                .chain(others)
+                .chain(tracked)
+                .map(str::to_owned)
         };
         if routers.clone().any(routing::is_watched) {
             self.watch_routes();
@@ -205,8 +215,8 @@ impl Network {
     /// The interface as a router sees it. `None`: there is no such interface.
     pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
         let link = self.links.get(&router.interface)?;
-        let is_up = |name| self.links.get(name).is_some_and(|link| link.up);
-        let up = link.up && router.other_interfaces().all(is_up);
+        let own = router.tracking.dont_track_primary || self.beats.is_up(link);
+        let up = own && router.other_interfaces().all(|name| self.is_up(name));
         if let (Some(_), Some(source)) = (&router.unicast, router.source) {
             let primary = self.addresses.has(source).then_some(source);
             return Some(Interface { up, primary });
@@ -219,6 +229,16 @@ impl Network {
         let mut own = self.addresses.on(link.index).filter(speaks);
         let primary = own.find(|it| !self.is_ours(*it));
         Some(Interface { up, primary })
+    }
+
+    /// Is there such an interface, and is it up?
+    pub(super) fn is_up(&self, interface: &str) -> bool {
+        self.links.get(interface).is_some_and(|link| self.beats.is_up(link))
+    }
+
+    /// Does this host have the address?
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.addresses.has(address)
     }
 
     /// The next news or packet.
