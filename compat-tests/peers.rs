@@ -11,6 +11,7 @@ mod matrix;
 mod mishaps;
 mod processes;
 mod reload;
+mod tracking;
 mod unicast;
 mod version3;
 mod wire;
