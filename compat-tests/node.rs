@@ -1,5 +1,5 @@
-//! One simulated node: a virtual router and its scripts, joined as the vrrp role joins them, with
-//! virtual time. `replay` runs one against recordings of the real keepalived, `world` several.
+//! One simulated node: virtual routers, perhaps a sync group, and scripts, joined as the vrrp role joins
+//! them, with virtual time. `replay` runs one against recordings of the real keepalived, `world` several.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use evenkeel::plan::Secret;
 use evenkeel::plan::track::{Check, ScriptId, TrackScript};
 use evenkeel::plan::vrrp::{Authentication, TrackedScript, VirtualAddress, VirtualRouter};
+use evenkeel::vrrp::group::{Call, Group, Member, Step};
 use evenkeel::vrrp::machine::{self, Action, Machine};
 use evenkeel::vrrp::script::{self, Outcome, Script};
 use evenkeel::vrrp::track::weigh;
 
-/// A router with its scripts.
+/// Routers with their scripts.
 pub(crate) struct Node {
-    pub(crate) machine: Machine,
+    pub(crate) machines: Vec<Machine>,
+    /// Of all routers.
+    pub(crate) group: Option<Group>,
     pub(crate) scripts: Vec<SimulatedScript>,
 }
 
@@ -40,40 +43,115 @@ struct Running {
     behaviour: Behaviour,
 }
 
-/// A script's line for the log, or what the machine wants.
-pub(crate) type Wish = Action;
+/// What a machine wants, and which; a script's line for the log counts as the first router's.
+pub(crate) type Wish = (usize, Action);
 
 impl Node {
-    pub(crate) fn new(router: VirtualRouter, scripts: Vec<(TrackScript, Behaviour)>) -> Self {
+    pub(crate) fn new(
+        routers: Vec<VirtualRouter>,
+        grouped: bool,
+        scripts: Vec<(TrackScript, Behaviour)>,
+    ) -> Self {
         let simulated = |(plan, behaviour)| SimulatedScript {
             script: Script::new(plan),
             behaviour,
             running: None,
         };
         Node {
-            machine: Machine::new(router),
+            machines: routers.into_iter().map(Machine::new).collect(),
+            group: grouped.then(|| Group::new("G")),
             scripts: scripts.into_iter().map(simulated).collect(),
         }
     }
 
-    /// `how`: [`machine::Event::Start`] or `Resume`.
+    /// `how`: [`machine::Event::Start`] or `Resume`; `links`: each router's.
     pub(crate) fn start(
         &mut self,
         now: Instant,
-        how: machine::Event,
-        (up, primary): (bool, IpAddr),
+        how: &machine::Event,
+        links: &[(bool, IpAddr)],
         out: &mut Vec<Wish>,
     ) {
-        self.handle(now, machine::Event::Interface { up, primary: Some(primary) }, out);
-        self.track(now, out);
-        self.handle(now, how, out);
+        for (at, (up, primary)) in links.iter().enumerate() {
+            let event = machine::Event::Interface { up: *up, primary: Some(*primary) };
+            self.handle_alone(now, at, event, out);
+        }
+        let alone = |node: &mut Self, at, event, out: &mut Vec<Wish>| {
+            node.handle_alone(now, at, event, out);
+        };
+        self.track_all(alone, out);
+        self.begin(now, how, out);
         for index in 0..self.scripts.len() {
             self.tell_script(now, index, script::Event::Start, out);
         }
     }
 
-    pub(crate) fn handle(&mut self, now: Instant, event: machine::Event, out: &mut Vec<Wish>) {
-        self.machine.handle(now, event, out);
+    fn begin(&mut self, now: Instant, how: &machine::Event, out: &mut Vec<Wish>) {
+        let resuming = matches!(how, machine::Event::Resume);
+        let owners = self.machines.iter().all(Machine::begins_active);
+        let (members, names) = (self.members(), vec!["VI"; self.machines.len()]);
+        let (before, after) = match &mut self.group {
+            Some(group) if resuming => (group.regroup(&members), Vec::new()),
+            Some(group) => group.begin(&members, &names, owners),
+            None => Default::default(),
+        };
+        self.carry_out(now, before, out);
+        for at in 0..self.machines.len() {
+            self.handle_alone(now, at, how.clone(), out);
+        }
+        self.carry_out(now, after, out);
+        let members = self.members();
+        if let Some(group) = self.group.as_mut().filter(|_| resuming) {
+            let steps = group.resumed(&members);
+            self.carry_out(now, steps, out);
+        }
+    }
+
+    fn members(&self) -> Vec<Member> {
+        self.machines.iter().map(Member::of).collect()
+    }
+
+    fn carry_out(&mut self, now: Instant, steps: Vec<Step>, out: &mut Vec<Wish>) {
+        for step in steps {
+            match step {
+                Step::Log(level, line) => out.push((0, Action::Log(level, line))),
+                Step::Tell(at, event) => {
+                    self.handle_alone(now, at, event, out);
+                }
+                Step::Told(_) => {}
+            }
+        }
+    }
+
+    fn handle_alone(
+        &mut self,
+        now: Instant,
+        at: usize,
+        event: machine::Event,
+        out: &mut Vec<Wish>,
+    ) -> Option<Call> {
+        let mut actions = Vec::new();
+        self.machines[at].handle(now, event, &mut actions);
+        let call = Call::among(&actions);
+        out.extend(actions.into_iter().map(|action| (at, action)));
+        call
+    }
+
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        at: usize,
+        event: machine::Event,
+        out: &mut Vec<Wish>,
+    ) {
+        let before = Member::of(&self.machines[at]);
+        let call = self.handle_alone(now, at, event, out);
+        let members = self.members();
+        if let Some(group) = self.group.as_mut().filter(|_| call.is_some() || members[at] != before)
+        {
+            let steps = group.follow(at, call, &members);
+            self.carry_out(now, steps, out);
+        }
     }
 
     pub(crate) fn tell_script(
@@ -98,7 +176,7 @@ impl Node {
                 script::Action::Terminate => simulated.kill(now, libc::SIGTERM),
                 script::Action::Kill => simulated.kill(now, libc::SIGKILL),
                 script::Action::Status(_) => changed = true,
-                script::Action::Log(level, line) => out.push(Action::Log(level, line)),
+                script::Action::Log(level, line) => out.push((0, Action::Log(level, line))),
             }
         }
         if changed {
@@ -107,16 +185,27 @@ impl Node {
     }
 
     pub(crate) fn track(&mut self, now: Instant, out: &mut Vec<Wish>) {
-        let scripts = &self.scripts;
-        let verdict = weigh(self.machine.router(), &|ScriptId(id)| scripts[id].script.status());
-        self.handle(now, machine::Event::Tracking(verdict), out);
+        self.track_all(|node, at, event, out| node.handle(now, at, event, out), out);
+    }
+
+    fn track_all(
+        &mut self,
+        mut tell: impl FnMut(&mut Self, usize, machine::Event, &mut Vec<Wish>),
+        out: &mut Vec<Wish>,
+    ) {
+        for at in 0..self.machines.len() {
+            let scripts = &self.scripts;
+            let status = |ScriptId(id): ScriptId| scripts[id].script.status();
+            let verdict = weigh(self.machines[at].router(), &status);
+            tell(self, at, machine::Event::Tracking(verdict), out);
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let scripts = self.scripts.iter().flat_map(|simulated| {
             [simulated.script.deadline(), simulated.running.as_ref().map(|run| run.ends_at)]
         });
-        scripts.chain([self.machine.deadline()]).flatten().min()
+        scripts.flatten().chain(self.machines.iter().filter_map(Machine::deadline)).min()
     }
 
     /// Lets everything happen that is due at `now`, in the order in which it is due.
@@ -136,10 +225,12 @@ impl Node {
                 assert!(next.is_none_or(|next| next > now), "a script's deadline stands still");
             }
         }
-        if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
-            self.handle(now, machine::Event::Timeout, out);
-            let next = self.machine.deadline();
-            assert!(next.is_none_or(|next| next > now), "the machine's deadline stands still");
+        for at in 0..self.machines.len() {
+            if self.machines[at].deadline().is_some_and(|deadline| deadline <= now) {
+                self.handle(now, at, machine::Event::Timeout, out);
+                let next = self.machines[at].deadline();
+                assert!(next.is_none_or(|next| next > now), "the machine's deadline stands still");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use evenkeel::vrrp::machine::{Action, Event, LogLevel, Received, State};
 use evenkeel::vrrp::packet::Advert;
 use serde::Deserialize;
 
-use crate::node::{Behaviour, Node, address, router, track_script, tracked};
+use crate::node::{Behaviour, Node, Wish, address, router, track_script, tracked};
 
 /// The recordings were made on a busy machine.
 const TOLERANCE: f64 = 0.34;
@@ -194,34 +194,34 @@ fn run(case: &Case) -> Vec<Seen> {
     let zero = Instant::now();
     let at = |seconds: f64| zero + Duration::from_secs_f64(seconds);
     let scripts = case.script.iter().map(|it| (it.plan(), it.behaviour())).collect();
-    let mut node = Node::new(configured(&case.router, &case.script), scripts);
+    let mut node = Node::new(vec![configured(&case.router, &case.script)], false, scripts);
     let mut link = !case.down;
     let mut primary = Some(OWN);
     let mut seen = Vec::new();
     let mut out = Vec::new();
     if let Some(delay) = case.startup_delay {
-        node.handle(zero, Event::ListenUntil(at(delay)), &mut out);
+        node.handle(zero, 0, Event::ListenUntil(at(delay)), &mut out);
     }
-    node.start(zero, Event::Start, (link, OWN), &mut out);
+    node.start(zero, &Event::Start, &[(link, OWN)], &mut out);
     note(0.0, &mut out, &mut seen);
     let mut awake_at = zero;
     for step in &case.step {
         run_until(&mut node, zero, at(step.at), awake_at, &mut seen);
         let now = at(step.at).max(awake_at);
         if let Some(priority) = step.advert {
-            let packet = advert(node.machine.router(), step.from, priority);
-            node.handle(now, Event::Packet(packet), &mut out);
+            let packet = advert(node.machines[0].router(), step.from, priority);
+            node.handle(now, 0, Event::Packet(packet), &mut out);
         }
         if let Some(word) = &step.link {
             link = word == "up";
-            node.handle(now, Event::Interface { up: link, primary }, &mut out);
+            node.handle(now, 0, Event::Interface { up: link, primary }, &mut out);
         }
         if let Some(address) = &step.primary {
             primary = address.parse().ok();
-            node.handle(now, Event::Interface { up: link, primary }, &mut out);
+            node.handle(now, 0, Event::Interface { up: link, primary }, &mut out);
         }
         if let Some(lost) = &step.lost {
-            node.handle(now, Event::AddressLost(address(lost)), &mut out);
+            node.handle(now, 0, Event::AddressLost(address(lost)), &mut out);
         }
         if let Some(exit) = step.exit {
             node.scripts[0].behaviour.exit = exit;
@@ -232,11 +232,11 @@ fn run(case: &Case) -> Vec<Seen> {
         }
         if let Some(reload) = &step.reload {
             let new = configured(reload, &case.script);
-            node.handle(now, Event::Reconfigure(Box::new(new)), &mut out);
+            node.handle(now, 0, Event::Reconfigure(Box::new(new)), &mut out);
             node.track(now, &mut out);
         }
         if step.shutdown {
-            node.handle(now, Event::Shutdown, &mut out);
+            node.handle(now, 0, Event::Shutdown, &mut out);
         }
         if let Some(seconds) = step.sleep {
             awake_at = now + Duration::from_secs_f64(seconds);
@@ -255,8 +255,8 @@ fn run_until(node: &mut Node, zero: Instant, end: Instant, awake: Instant, seen:
     }
 }
 
-fn note(at: f64, actions: &mut Vec<Action>, seen: &mut Vec<Seen>) {
-    for action in actions.drain(..) {
+fn note(at: f64, actions: &mut Vec<Wish>, seen: &mut Vec<Seen>) {
+    for (_, action) in actions.drain(..) {
         let (kind, text) = match action {
             Action::Send(packet) => {
                 let advert = Advert::parse(&packet.payload, Family::V4);
