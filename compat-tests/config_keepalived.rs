@@ -331,7 +331,6 @@ fn what_can_be_left_out_is_named_and_the_instance_runs() {
         "track_bfd {
   session
  }",
-        "garp_extra_if 3",
         "no_accept",
     ] {
         let case = with_lines(&format!(" {keyword}\n"));

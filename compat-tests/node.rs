@@ -254,10 +254,15 @@ pub(crate) fn router() -> VirtualRouter {
     }
 }
 
-/// `ADDRESS[/PREFIX]`
+/// `ADDRESS[/PREFIX][ dev INTERFACE]`
 pub(crate) fn address(text: &str) -> VirtualAddress {
+    let (text, interface) = match text.split_once(" dev ") {
+        Some((text, interface)) => (text, Some(interface.to_owned())),
+        None => (text, None),
+    };
     let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    VirtualAddress::new(IpAddr::V4(address.parse().unwrap()), prefix.parse().unwrap())
+    let address = IpAddr::V4(address.parse().unwrap());
+    VirtualAddress { interface, ..VirtualAddress::new(address, prefix.parse().unwrap()) }
 }
 
 pub(crate) fn track_script(name: &str) -> TrackScript {

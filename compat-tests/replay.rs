@@ -444,6 +444,7 @@ fn configured(config: &RouterConfig, scripts: &[ScriptConfig]) -> VirtualRouter 
             "lower_priority_repeat" => it.garp.lower_priority_repeat = count,
             "lower_priority_delay" => it.garp.lower_priority_delay = time,
             "interval" => it.garp.interval = time,
+            "extra" => it.garp.extra = time,
             other => panic!("no such garp setting: {other}"),
         }
     }

@@ -240,6 +240,10 @@ pub struct GratuitousArp {
     pub refresh_repeat: u32,
     /// `garp_lower_prio_repeat`: burst after a lower-priority advert was heard while active.
     pub lower_priority_repeat: u32,
+    /// `garp_extra_if`: how often addresses on other interfaces than the router's own are announced
+    /// again while active; zero: not at all.
+    #[serde(default, with = "seconds", skip_serializing_if = "is_default")]
+    pub extra: Duration,
     /// `garp_lower_prio_delay`
     #[serde(with = "seconds")]
     pub lower_priority_delay: Duration,
@@ -260,6 +264,7 @@ impl Default for GratuitousArp {
             refresh_repeat: 1,
             lower_priority_repeat: 5,
             lower_priority_delay: Duration::from_secs(5),
+            extra: Duration::ZERO,
             interval: Duration::ZERO,
             neighbour_interval: Duration::ZERO,
         }

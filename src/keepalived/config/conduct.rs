@@ -14,6 +14,8 @@ pub struct Conduct {
     pub lower_priority_no_advert: Option<At<bool>>,
     /// `higher_prio_send_advert`
     pub higher_priority_send_advert: Option<At<bool>>,
+    /// `garp_extra_if`
+    pub extra: Option<At<Extra>>,
     /// `owner_ignore_adverts`
     pub owner_ignores_adverts: bool,
     /// `timer_expired_backup [HIGHEST_PRIORITY]`
@@ -31,6 +33,10 @@ pub struct GlobalConduct {
     pub lower_priority_no_advert: bool,
     /// `vrrp_higher_prio_send_advert`
     pub higher_priority_send_advert: bool,
+    /// `vrrp_garp_extra_if`
+    pub extra: Option<At<Extra>>,
+    /// `garp_group`
+    pub paces: Vec<Pace>,
     /// `vrrp_owner_ignore_adverts`
     pub owner_ignores_adverts: bool,
     /// `vrrp_strict`
@@ -39,4 +45,23 @@ pub struct GlobalConduct {
     pub startup_delay: Duration,
     /// `vrrp_delay_after_boot`
     pub delay_after_boot: Duration,
+}
+
+/// `[all] SECONDS` of `garp_extra_if`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// On every interface, not only on virtual MAC ones.
+    pub all: bool,
+    pub every: Duration,
+}
+
+/// One `garp_group`.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    pub span: Span,
+    /// `garp_interval`
+    pub arp: Option<Duration>,
+    /// `gna_interval`
+    pub neighbour: Option<Duration>,
+    pub interfaces: Vec<At<String>>,
 }

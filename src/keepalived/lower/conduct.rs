@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::super::config::Instance;
 use super::super::config::conduct::GlobalConduct;
+use super::super::config::{At, Instance};
 use super::Lowering;
 use crate::plan::conduct::{CommonConduct, Conduct, DOWN_TIMER_ADVERTS};
 use crate::plan::vrrp::{GratuitousArp, InitialState};
@@ -19,6 +19,24 @@ pub(super) fn common(global: &GlobalConduct) -> CommonConduct {
 }
 
 impl Lowering<'_> {
+    /// The interfaces of each `garp_group` have to be there, and one without a delay is no group.
+    pub(super) fn paces(&mut self) {
+        let paces = &self.config.globals.conduct.paces;
+        for pace in paces {
+            for interface in &pace.interfaces {
+                let name = &interface.value;
+                let message =
+                    format!("WARNING - interface {name} specified for garp_group doesn't exist");
+                self.interface(name, message, interface.span);
+            }
+            if pace.arp.is_none() && pace.neighbour.is_none() {
+                let message = "garp group 0 does not have any delay set - removing";
+                let diagnostic = Diagnostic::error("keepalived/garp-group", message);
+                self.diagnostics.push(diagnostic.at(pace.span));
+            }
+        }
+    }
+
     /// Does it have to hold to the letter of the RFCs?
     pub(super) fn is_strict(&self, instance: &Instance) -> bool {
         let own = instance.conduct.strict.as_ref().map(|at| at.value);
@@ -186,6 +204,12 @@ impl Lowering<'_> {
         }
         let global_repeat = globals.garp.repeat.as_ref().map_or(usual.repeat, |at| at.value);
         let global_delay = globals.garp.delay.as_ref().map_or(usual.delay, |at| at.value);
+        let interface = instance.interface.as_ref().map(|at| at.value.as_str());
+        let on_it = |at: &At<String>| Some(at.value.as_str()) == interface;
+        let pace = globals.conduct.paces.iter().find(|it| it.interfaces.iter().any(on_it));
+        // Without `all` only virtual MAC interfaces are meant.
+        let extra = instance.conduct.extra.as_ref().or(globals.conduct.extra.as_ref());
+        let extra = extra.filter(|at| at.value.all).map_or(Duration::ZERO, |at| at.value.every);
         let garp = GratuitousArp {
             repeat: value!(repeat, usual.repeat),
             delay: value!(delay, usual.delay),
@@ -193,8 +217,14 @@ impl Lowering<'_> {
             refresh_repeat: value!(refresh_repeat, usual.refresh_repeat),
             lower_priority_repeat: value!(lower_priority_repeat, global_repeat),
             lower_priority_delay: value!(lower_priority_delay, global_delay),
-            interval: globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value),
-            neighbour_interval: globals.wire.neighbour_interval.unwrap_or_default(),
+            interval: pace
+                .and_then(|it| it.arp)
+                .unwrap_or(globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value)),
+            neighbour_interval: pace
+                .and_then(|it| it.neighbour)
+                .or(globals.wire.neighbour_interval)
+                .unwrap_or_default(),
+            extra,
         };
         if !self.is_strict(instance) {
             return garp;

@@ -50,6 +50,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     }
     let missing = Vec::new();
     let mut lowering = Lowering { config, host, scripts, checks, ids, diagnostics, missing };
+    lowering.paces();
     let grouped = lowering.groups();
     lowering.interfaces_of_groups();
     let mut routers = Vec::new();

@@ -17,6 +17,8 @@ pub(super) struct Announcer {
     /// Later bursts: when, and how many rounds.
     bursts: Vec<(Instant, u32)>,
     refresh_at: Option<Instant>,
+    /// `garp_extra_if`
+    extra_at: Option<Instant>,
     /// Packets that wait for their turn: with `interval` only one leaves at a time.
     queue: VecDeque<VirtualAddress>,
     next_packet_at: Option<Instant>,
@@ -26,7 +28,7 @@ impl Announcer {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let burst = self.bursts.iter().map(|(at, _)| *at).min();
         let packet = self.next_packet_at.filter(|_| !self.queue.is_empty());
-        [burst, self.refresh_at, packet].into_iter().flatten().min()
+        [burst, self.refresh_at, self.extra_at, packet].into_iter().flatten().min()
     }
 
     /// This router has become active.
@@ -38,6 +40,9 @@ impl Announcer {
         }
         if !garp.refresh.is_zero() {
             self.refresh_at = Some(now + garp.refresh);
+        }
+        if !garp.extra.is_zero() && elsewhere(router).next().is_some() {
+            self.extra_at = Some(now + garp.extra);
         }
     }
 
@@ -80,6 +85,12 @@ impl Announcer {
             Some(at) => Some(at.min(now + refresh)),
             None => Some(now + refresh),
         };
+        let extra = router.garp.extra;
+        self.extra_at = match self.extra_at {
+            _ if extra.is_zero() || elsewhere(router).next().is_none() => None,
+            Some(at) => Some(at.min(now + extra)),
+            None => Some(now + extra),
+        };
     }
 
     /// Does what has come due.
@@ -93,6 +104,11 @@ impl Announcer {
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh_at = Some(now + router.garp.refresh);
             self.burst(now, router, &held(router), router.garp.refresh_repeat, out);
+        }
+        if self.extra_at.is_some_and(|at| at <= now) {
+            self.extra_at = Some(now + router.garp.extra);
+            let elsewhere: Vec<_> = elsewhere(router).cloned().collect();
+            self.burst(now, router, &elsewhere, 1, out);
         }
         self.drain(now, router, out);
     }
@@ -146,6 +162,14 @@ impl Announcer {
             self.next_packet_at = Some(now + interval).filter(|_| !interval.is_zero());
         }
     }
+}
+
+/// The addresses on other interfaces than the router's own.
+fn elsewhere(router: &VirtualRouter) -> impl Iterator<Item = &VirtualAddress> {
+    let is_elsewhere = |it: &&VirtualAddress| {
+        it.interface.as_ref().is_some_and(|interface| *interface != router.interface)
+    };
+    router.all_addresses().filter(is_elsewhere)
 }
 
 /// What one packet is called in the log.

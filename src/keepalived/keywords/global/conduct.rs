@@ -1,11 +1,15 @@
 //! How instances behave that don't say.
 
-use super::super::super::config::KeepalivedConfig;
+use super::super::super::config::conduct::{Extra, Pace};
+use super::super::super::config::{At, KeepalivedConfig};
 use super::super::Row;
 use super::super::read::{self, wrong};
-use super::{GARP, GLOBAL, MAIN, NO_GROUPING, set};
-use crate::text::{Diagnostics, Node};
+use super::{GARP, GLOBAL, MAIN, set};
+use crate::text::{Diagnostic, Diagnostics, Node, Word};
 use std::time::Duration;
+
+const PER_INSTANCE: &str = "Counted per instance, not per interface or group of them; all packets of a burst are sent, where \
+     keepalived 2.2.7 sends one per address";
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(
@@ -85,10 +89,10 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "garp_extra_if of instances that don't say",
     )
     .bare()
-    .refused("no extra gratuitous ARP is sent"),
+    .full(extra),
     Row::of(GLOBAL, "vrrp_vmac_garp_intvl", "[all] SECONDS", "Old name of vrrp_garp_extra_if")
         .bare()
-        .refused("no extra gratuitous ARP is sent"),
+        .full(old_extra),
     Row::of(
         GLOBAL,
         "vrrp_lower_prio_no_advert",
@@ -126,11 +130,14 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     .full(delay_after_boot),
     Row::of(MAIN, "garp_group", "", "Interfaces on which gratuitous ARP goes slowly")
         .block("garp_group")
-        .refused(NO_GROUPING),
-    Row::of(GARP, "garp_interval", "SECONDS", "Time between two packets").refused(NO_GROUPING),
-    Row::of(GARP, "gna_interval", "SECONDS", "The same for IPv6").refused(NO_GROUPING),
-    Row::of(GARP, "interface", "INTERFACE", "The interface").refused(NO_GROUPING),
-    Row::of(GARP, "interfaces", "", "The interfaces").lines().refused(NO_GROUPING),
+        .adds()
+        .partial(PER_INSTANCE, pace),
+    Row::of(GARP, "garp_interval", "SECONDS", "Time between two packets")
+        .partial(PER_INSTANCE, pace_arp),
+    Row::of(GARP, "gna_interval", "SECONDS", "The same for IPv6")
+        .partial(PER_INSTANCE, pace_neighbour),
+    Row::of(GARP, "interface", "INTERFACE", "The interface").full(pace_interface),
+    Row::of(GARP, "interfaces", "", "The interfaces").lines().full(pace_interfaces),
 ];
 
 fn down_timer_adverts(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
@@ -202,5 +209,109 @@ fn delay(node: &Node, diagnostics: &mut Diagnostics) -> Option<Duration> {
             diagnostics.push(wrong(word, message, reason));
             None
         }
+    }
+}
+
+/// `[all] SECONDS`. `prefix` stands before the complaints, which are keepalived's.
+pub(in crate::keepalived::keywords) fn extra_words(
+    node: &Node,
+    prefix: &str,
+    least: u64,
+    diagnostics: &mut Diagnostics,
+) -> Option<At<Extra>> {
+    let all = node.args.first().is_some_and(|word| word.is("all"));
+    let keyword = node.name.lossy();
+    let Some(word) = node.args.get(usize::from(all)) else {
+        let message = format!("{prefix}{keyword} specified without time - ignoring");
+        diagnostics.push(Diagnostic::error("keepalived/value", message).at(node.name.span));
+        return None;
+    };
+    match read::number(word, least..=86_400) {
+        Ok(seconds) => {
+            Some(At::new(Extra { all, every: Duration::from_secs(seconds) }, node.name.span))
+        }
+        Err(reason) => {
+            let message = format!("{prefix}{keyword} '{}' invalid - ignoring", word.lossy());
+            diagnostics.push(wrong(word, message, reason));
+            None
+        }
+    }
+}
+
+fn extra(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    if let Some(extra) = extra_words(node, "", 1, diagnostics) {
+        config.globals.conduct.extra = Some(extra);
+    }
+}
+
+pub(in crate::keepalived::keywords) fn deprecated(
+    node: &Node,
+    new: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    let name = node.name.lossy();
+    let message = format!("Keyword \"{name}\" is deprecated - please use \"{new}\"");
+    diagnostics.push(Diagnostic::error("keepalived/deprecated", message).at(node.name.span));
+}
+
+fn old_extra(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    deprecated(node, "vrrp_garp_extra_if", diagnostics);
+    extra(config, node, diagnostics);
+}
+
+fn pace(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
+    let pace = Pace { span: node.name.span, ..Pace::default() };
+    config.globals.conduct.paces.push(pace);
+}
+
+fn pace_value(node: &Node, diagnostics: &mut Diagnostics) -> Option<Duration> {
+    let word = &node.args[0];
+    match read::seconds(word, 0..=2_147_483_647) {
+        Ok(interval) => Some(interval),
+        Err(reason) => {
+            let message = format!("garp_group {} '{}' invalid", node.name.lossy(), word.lossy());
+            diagnostics.push(wrong(word, message, reason));
+            None
+        }
+    }
+}
+
+fn pace_arp(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let value = pace_value(node, diagnostics);
+    if let Some(pace) = config.globals.conduct.paces.last_mut() {
+        pace.arp = value.or(pace.arp);
+    }
+}
+
+fn pace_neighbour(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let value = pace_value(node, diagnostics);
+    if let Some(pace) = config.globals.conduct.paces.last_mut() {
+        pace.neighbour = value.or(pace.neighbour);
+    }
+}
+
+fn add_to_pace(config: &mut KeepalivedConfig, words: &[Word], diagnostics: &mut Diagnostics) {
+    let paces = &mut config.globals.conduct.paces;
+    for word in words {
+        let interface = read::text(word);
+        let mut all = paces.iter().flat_map(|pace| &pace.interfaces);
+        if all.any(|it| it.value == interface.value) {
+            let name = &interface.value;
+            let message = format!("garp_group already specified for {name} - ignoring");
+            diagnostics.push(Diagnostic::error("keepalived/duplicate", message).at(word.span));
+        } else if let Some(pace) = paces.last_mut() {
+            pace.interfaces.push(interface);
+        }
+    }
+}
+
+fn pace_interface(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    add_to_pace(config, &node.args[..1], diagnostics);
+}
+
+fn pace_interfaces(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    for line in node.body.iter().flatten() {
+        add_to_pace(config, std::slice::from_ref(&line.name), diagnostics);
+        add_to_pace(config, &line.args, diagnostics);
     }
 }

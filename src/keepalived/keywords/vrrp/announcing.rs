@@ -1,7 +1,7 @@
 //! Gratuitous ARP and neighbour advertisements of an instance.
 
 use super::super::Row;
-use super::{INSTANCE, set};
+use super::{INSTANCE, conduct, set};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(
@@ -54,8 +54,9 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Gratuitous ARP on the other interfaces of the addresses",
     )
     .bare()
-    .refused("no extra gratuitous ARP is sent"),
+    .default("vrrp_garp_extra_if")
+    .full(conduct::extra),
     Row::of(INSTANCE, "vmac_garp_intvl", "[all] SECONDS", "Old name of garp_extra_if")
         .bare()
-        .refused("no extra gratuitous ARP is sent"),
+        .full(conduct::old_extra),
 ];

@@ -1,6 +1,7 @@
 //! Setters of how an instance behaves.
 
 use super::super::super::config::{At, KeepalivedConfig};
+use super::super::global::conduct::{deprecated, extra_words};
 use super::super::read::{self, wrong};
 use super::set::current;
 use crate::text::{Diagnostics, Node};
@@ -90,4 +91,16 @@ pub(super) fn step_back_when_late(
         },
     };
     instance.conduct.step_back_when_late = Some(At::new(highest as u8, node.name.span));
+}
+
+pub(super) fn extra(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    let prefix = format!("({}): ", current(config).name.value);
+    if let Some(extra) = extra_words(node, &prefix, 0, diagnostics) {
+        current(config).conduct.extra = Some(extra);
+    }
+}
+
+pub(super) fn old_extra(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    deprecated(node, "garp_extra_if", diagnostics);
+    extra(config, node, diagnostics);
 }
