@@ -316,7 +316,7 @@ fn with_lines(lines: &str) -> Case {
 
 #[test]
 fn what_is_dangerous_to_leave_out_is_not_run() {
-    for lines in [" use_vmac\n", " vrf red\n"] {
+    for lines in [" use_ipvlan\n", " use_ipvlan ipv0 192.168.80.9\n"] {
         let case = with_lines(lines);
         let plan = case.plan.as_ref().expect("the rest runs");
         assert!(plan.routers.is_empty(), "{lines}");
@@ -331,7 +331,7 @@ fn what_can_be_left_out_is_named_and_the_instance_runs() {
         "track_bfd {
   session
  }",
-        "no_accept",
+        "garp_extra_if 3",
     ] {
         let case = with_lines(&format!(" {keyword}\n"));
         assert_eq!(case.plan.as_ref().unwrap().routers.len(), 1, "{keyword}");

@@ -16,6 +16,10 @@ pub trait Host {
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
     /// Is there a network interface of this name?
     fn interface_exists(&self, name: &str) -> bool;
+    /// Is there one of this name that isn't a virtual MAC interface (macvlan)?
+    fn other_interface_exists(&self, name: &str) -> bool {
+        self.interface_exists(name)
+    }
     /// A user with its login group, or with the group named.
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs>;
     /// All groups that a user is in, with the one given first.
@@ -71,6 +75,14 @@ impl Host for ThisHost {
 
     fn interface_exists(&self, name: &str) -> bool {
         nix::net::if_::if_nametoindex(name).is_ok()
+    }
+
+    fn other_interface_exists(&self, name: &str) -> bool {
+        if !self.interface_exists(name) {
+            return false;
+        }
+        let links = crate::kernel::netlink::Netlink::open().and_then(|mut netlink| netlink.links());
+        !links.is_ok_and(|links| links.iter().any(|link| link.name == name && link.is_macvlan))
     }
 
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs> {

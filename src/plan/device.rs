@@ -19,6 +19,18 @@ pub struct Device {
     pub transmit_base: bool,
 }
 
+/// The nftables table that keeps packets from virtual addresses and interfaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// `nftables`: its name.
+    pub table: String,
+    /// `nftables_priority`
+    pub priority: i32,
+    /// `nftables_counters`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub counters: bool,
+}
+
 /// A hardware address, written `00:00:5e:00:01:33`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);

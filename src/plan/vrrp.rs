@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::address::{Scope, SpanKey, VirtualAddress};
 use super::conduct::{CommonConduct, Conduct};
-use super::device::Device;
+use super::device::{Device, Firewall};
 use super::group::SyncGroup;
 use super::route::{Belongings, Route, Statics};
 use super::secret::Secret;
@@ -33,6 +33,9 @@ pub struct VrrpPlan {
     pub tracked: TrackedObjects,
     #[serde(default, skip_serializing_if = "is_default")]
     pub statics: Statics,
+    /// Where an instance has virtual MAC interfaces or `no_accept`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub firewall: Option<Firewall>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub telling: Telling,
     #[serde(default, skip_serializing_if = "is_default")]

@@ -58,8 +58,6 @@ pub struct GlobalNetwork {
     pub firewall_counters: bool,
     /// `dynamic_interfaces allow_if_changes`
     pub interfaces_may_change: bool,
-    /// `disable_local_igmp`
-    pub no_local_igmp: bool,
 }
 
 /// `static_*` and `track_group`

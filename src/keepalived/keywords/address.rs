@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::super::config::{Address, KeepalivedConfig};
 use super::super::iproute::Names;
 use super::read;
-use super::vrrp::NO_VMAC;
 use crate::plan::address::{AddressFlag, FOREVER, Scope};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
@@ -21,9 +20,6 @@ pub(super) fn virtual_ipaddress(
     let Some(instance) = config.instances.last_mut() else { return };
     for address in addresses {
         instance.claims(address.address);
-        if address.use_vmac {
-            instance.refuse(&node.name, NO_VMAC);
-        }
         instance.addresses.push(address);
     }
 }

@@ -83,7 +83,7 @@ impl Lowering<'_> {
             ..VirtualRouter::new(name, vrid, &interface.value)
         };
         self.expect_link_local(&router);
-        Some(router)
+        Some(self.with_devices(instance, router))
     }
 
     pub(super) fn complain(&mut self, message: String, span: Span) {

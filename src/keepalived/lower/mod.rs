@@ -10,6 +10,7 @@
 mod checker;
 mod conduct;
 mod definitions;
+mod device;
 mod group;
 mod instance;
 mod network;
@@ -49,7 +50,9 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         }
     }
     let missing = Vec::new();
-    let mut lowering = Lowering { config, host, scripts, checks, ids, diagnostics, missing };
+    let devices = HashSet::new();
+    let mut lowering =
+        Lowering { config, host, scripts, checks, ids, diagnostics, missing, devices };
     lowering.paces();
     let grouped = lowering.groups();
     lowering.interfaces_of_groups();
@@ -62,6 +65,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let statics = lowering.statics();
     lowering.tracked_by_groups();
     let tracked = lowering.tracked_objects();
+    let firewall = lowering.firewall(&routers);
     lowering.missing_interfaces();
     lowering.duplicates();
     let sockets = lowering.sockets();
@@ -80,6 +84,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
             routers,
             groups,
             statics,
+            firewall,
             conduct,
             tracked,
             telling,
@@ -100,6 +105,8 @@ struct Lowering<'a> {
     diagnostics: Diagnostics,
     /// Interfaces that don't exist, and where they are named.
     missing: Vec<(String, Span)>,
+    /// Names of interfaces that are made.
+    devices: HashSet<String>,
 }
 
 impl Lowering<'_> {

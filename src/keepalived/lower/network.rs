@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::config::{Address, At, Instance};
 use super::Lowering;
+use super::conduct::{OWNER, priority};
 use crate::plan::address::{SpanKey, VirtualAddress};
 use crate::plan::route::{Belongings, Route, Rule, Static, Statics};
 use crate::text::{Diagnostic, Span};
@@ -29,6 +30,8 @@ impl Lowering<'_> {
             routes: network.routes.clone(),
             rules: network.rules.clone(),
             promote_secondaries: network.promote_secondaries,
+            drop_packets: network.drop_packets.unwrap_or(self.is_strict(instance))
+                && priority(instance) != OWNER,
             ..Belongings::default()
         }
     }

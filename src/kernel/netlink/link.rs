@@ -3,8 +3,10 @@
 use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 
 use super::Netlink;
 
@@ -21,6 +23,9 @@ pub struct Link {
     pub arp: bool,
     /// In bytes.
     pub mtu: u32,
+    pub is_macvlan: bool,
+    /// The number of the interface below it.
+    pub base: Option<u32>,
 }
 
 impl Netlink {
@@ -34,6 +39,32 @@ impl Netlink {
             }
         })?;
         Ok(links)
+    }
+
+    /// Makes a virtual interface with a hardware address of its own on top of another one. It is
+    /// private: what several of them on one interface send, the others don't hear.
+    pub fn add_macvlan(&mut self, name: &str, base: u32, mac: [u8; 6]) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::Link(base),
+            LinkAttribute::Address(mac.to_vec()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::MacVlan),
+                LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Private)])),
+            ]),
+        ];
+        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+        self.request(RouteNetlinkMessage::NewLink(message), flags, |_| ())
+    }
+
+    /// Administratively up.
+    pub fn raise_link(&mut self, index: u32) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        self.request(RouteNetlinkMessage::SetLink(message), NLM_F_ACK, |_| ())
     }
 
     /// `false`: it was gone already.
@@ -51,6 +82,8 @@ impl Netlink {
 pub(super) fn link(message: &LinkMessage) -> Option<Link> {
     let flags = message.header.flags;
     let mut link = Link {
+        is_macvlan: false,
+        base: None,
         index: message.header.index,
         name: String::new(),
         mac: None,
@@ -62,6 +95,10 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Link(base) => link.base = Some(*base),
+            LinkAttribute::LinkInfo(infos) => {
+                link.is_macvlan = infos.contains(&LinkInfo::Kind(InfoKind::MacVlan));
+            }
             LinkAttribute::Address(mac) => link.mac = mac.as_slice().try_into().ok(),
             _ => {}
         }

@@ -63,13 +63,14 @@ impl Role {
         }
         self.routers.retain(|router| !router.removed);
         self.agenda.replace(self.routers.iter().map(|router| router.machine.deadline()));
+        self.replace_settings(&plan);
+        self.make_devices(&plan);
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
         self.network.ask_for(now, &plan.tracked.linkbeats);
         self.objects.replace(now, &plan, &self.probe);
         self.scripts.replace(now, &plan, &self.probe);
-        self.replace_settings(&plan);
         self.replace_statics(plan.statics);
         let names = self.routers.iter().enumerate();
         let known: HashMap<String, usize> =
@@ -88,6 +89,7 @@ impl Role {
         }
         self.group(plan.groups, &names);
         self.launch(now, beginners);
+        self.remove_devices();
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
         self.directory = Directory::of(&self.routers);
         self.write_states();

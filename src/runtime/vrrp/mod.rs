@@ -9,6 +9,7 @@
 mod agenda;
 mod bearing;
 mod deeds;
+mod devices;
 mod directory;
 mod groups;
 mod herald;

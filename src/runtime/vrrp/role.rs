@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::agenda::Agenda;
 use super::bearing::{Bearing, LATE};
+use super::devices::Devices;
 use super::directory::Directory;
 use super::groups::Synced;
 use super::herald::Herald;
@@ -51,6 +52,7 @@ pub(super) struct Role {
     pub(super) scripts: Scripts,
     pub(super) statics: Statics,
     pub(super) objects: Objects,
+    pub(super) devices: Devices,
     pub(super) probe: Probe,
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
@@ -99,6 +101,7 @@ impl Role {
             herald: Herald::start(&plan, &probe),
             statics: Statics::default(),
             objects: Objects::default(),
+            devices: Devices::default(),
             probe,
             scribe: Scribe::start()?,
             router_id: plan.router_id.clone(),
@@ -122,13 +125,15 @@ impl Role {
         }
         // The other threads are there already, and stay as they are.
         role.bearing.adopt(&plan.process.scheduling);
+        role.network.holdings.claim(held.iter().copied());
+        role.network.possessions.claim(possessions.iter().cloned());
+        role.replace_settings(&plan);
+        role.make_devices(&plan);
+        role.remove_devices();
         role.network.serve(plan.routers.iter());
         role.network.ask_for(now, &plan.tracked.linkbeats);
         role.objects.replace(now, &plan, &role.probe);
         role.scripts.replace(now, &plan, &role.probe);
-        role.network.holdings.claim(held.iter().copied());
-        role.network.possessions.claim(possessions.iter().cloned());
-        role.replace_settings(&plan);
         role.replace_statics(plan.statics);
         let still_there: HashSet<Held> =
             held.iter().filter(|it| role.network.is_on(it)).copied().collect();
@@ -346,6 +351,13 @@ impl Role {
                             self.tell(now, at, event);
                         }
                         self.follow_interface(now, at, &name);
+                    }
+                    if self.look_after_devices(&name) {
+                        self.network.serve(self.routers.iter().map(|it| it.machine.router()));
+                        for at in 0..self.routers.len() {
+                            let event = self.interface_event(self.routers[at].machine.router());
+                            self.tell(now, at, event);
+                        }
                     }
                     self.look_after_statics(now, &name);
                 }

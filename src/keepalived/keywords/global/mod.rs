@@ -21,10 +21,9 @@ const GARP: &[&str] = &["garp_group"];
 
 const NO_BFD: &str = "BFD isn't spoken";
 const NO_CHECKERS: &str = "real servers aren't checked";
-const NO_FIREWALL: &str = "the firewall isn't touched";
+const NO_GROUPING: &str = "gratuitous ARP isn't slowed down by groups of interfaces";
 const NO_NAMES: &str = "iproute2's names are read from its usual folders";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
-const VMAC_ONLY: &str = "it concerns virtual MAC interfaces, which aren't made";
 
 pub(super) const TABLE: &[Row] = &[
     Row::of(MAIN, "global_defs", "", "Settings for all").block("global_defs").full(nothing),

@@ -2,7 +2,6 @@
 
 use super::super::super::config::{At, Instance, KeepalivedConfig, SyncGroup};
 use super::super::read::{self, wrong};
-use super::{NO_VMAC, NO_VRF};
 use crate::plan::vrrp::InitialState;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 use std::time::Duration;
@@ -248,14 +247,6 @@ pub(super) fn garp_lower_repeat(
     let instance = current(config);
     let count = garp_count(instance, node, 0, diagnostics);
     instance.garp.lower_priority_repeat = count.or(instance.garp.lower_priority_repeat.take());
-}
-
-pub(super) fn vmac(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    current(config).refuse(&node.name, NO_VMAC);
-}
-
-pub(super) fn vrf(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    current(config).refuse(&node.name, NO_VRF);
 }
 
 pub(super) fn sync_group(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {

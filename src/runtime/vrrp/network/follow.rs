@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Incident, Network};
 use crate::kernel::netlink::{Address, Change, Link};
-use crate::runtime::handoff::Held;
+use crate::runtime::handoff::{Held, Possession};
 
 impl Network {
     /// Takes changes in; what routers have to be told, in order.
@@ -51,6 +51,16 @@ impl Network {
     }
 
     fn absorb_link(&mut self, link: Link, incidents: &mut Vec<Incident>) {
+        // An interface of our own was down while it was made: news from before it was looked at.
+        if !link.up
+            && self.possessions.contains(&Possession::Device(link.name.clone()))
+            && self
+                .netlink
+                .links()
+                .is_ok_and(|all| all.iter().any(|it| it.index == link.index && it.up))
+        {
+            return;
+        }
         // Renamed: the old name is no more.
         let old_name = self.links.values().find(|it| it.index == link.index);
         let old_name = old_name.map(|it| it.name.clone()).filter(|name| *name != link.name);

@@ -1,11 +1,17 @@
 //! The virtual addresses that this node holds: put on, taken off.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::Network;
+use crate::kernel::netlink::Link;
+use crate::plan::address::Scope;
 use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::{Held, Possession};
 use crate::runtime::placing;
+
+/// RT_SCOPE_LINK
+const LINK: Scope = Scope(253);
 
 impl Network {
     /// A router's address where it belongs; `None`: there is no such interface.
@@ -60,6 +66,60 @@ impl Network {
     pub(in crate::runtime::vrrp) fn take_away(&mut self, it: &Possession) -> io::Result<()> {
         self.possessions.let_go(it);
         placing::take_away(&mut self.netlink, it)
+    }
+
+    pub(in crate::runtime::vrrp) fn exists(&self, interface: &str) -> bool {
+        self.links.contains_key(interface)
+    }
+
+    pub(in crate::runtime::vrrp) fn index(&self, interface: &str) -> Option<u32> {
+        Some(self.links.get(interface)?.index)
+    }
+
+    /// Is there such an interface of ours, made now or by a predecessor?
+    pub(in crate::runtime::vrrp) fn is_device(&self, name: &str, base: u32, mac: [u8; 6]) -> bool {
+        let is_it = |it: &Link| it.is_macvlan && it.base == Some(base) && it.mac == Some(mac);
+        self.links.get(name).is_some_and(is_it)
+    }
+
+    /// One of another kind by that name, left by whoever, isn't touched: an error.
+    pub(in crate::runtime::vrrp) fn make_device(
+        &mut self,
+        name: &str,
+        base: u32,
+        mac: [u8; 6],
+    ) -> io::Result<()> {
+        self.netlink.add_macvlan(name, base, mac)
+    }
+
+    pub(in crate::runtime::vrrp) fn raise(&mut self, name: &str) -> io::Result<()> {
+        let index = nix::net::if_::if_nametoindex(name)?;
+        self.netlink.raise_link(index)
+    }
+
+    /// Adverts over IPv6 come from a link-local address: the one of the interface below, which
+    /// nobody else on this host begins a connection with.
+    pub(in crate::runtime::vrrp) fn share_link_local(
+        &mut self,
+        base: u32,
+        name: &str,
+    ) -> io::Result<()> {
+        let local = self.addresses.on(base).find(|it| match it {
+            IpAddr::V6(it) => it.is_unicast_link_local() && !self.is_ours(IpAddr::V6(*it)),
+            IpAddr::V4(_) => false,
+        });
+        let Some(local) = local else { return Err(io::ErrorKind::AddrNotAvailable.into()) };
+        let index = nix::net::if_::if_nametoindex(name)?;
+        let address =
+            VirtualAddress { preferred: Some(0), scope: LINK, ..VirtualAddress::new(local, 64) };
+        self.netlink.add_address(&placing::new_address(index, &address)).map(drop)
+    }
+
+    /// Asks the kernel for everything, now that something was made or removed.
+    pub(in crate::runtime::vrrp) fn look_again(&mut self) {
+        if let Err(error) = self.look() {
+            tracing::error!("cannot look at the network: {error}");
+        }
     }
 
     /// The interfaces that are up.
