@@ -331,7 +331,7 @@ fn what_can_be_left_out_is_named_and_the_instance_runs() {
         "track_bfd {
   session
  }",
-        "garp_extra_if 3",
+        "lvs_sync_daemon_interface eth0",
     ] {
         let case = with_lines(&format!(" {keyword}\n"));
         assert_eq!(case.plan.as_ref().unwrap().routers.len(), 1, "{keyword}");

@@ -21,7 +21,6 @@ const GARP: &[&str] = &["garp_group"];
 
 const NO_BFD: &str = "BFD isn't spoken";
 const NO_CHECKERS: &str = "real servers aren't checked";
-const NO_GROUPING: &str = "gratuitous ARP isn't slowed down by groups of interfaces";
 const NO_NAMES: &str = "iproute2's names are read from its usual folders";
 const BUFFERS: &str = "the kernel's default is enough, and overruns are handled";
 
