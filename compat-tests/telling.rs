@@ -305,6 +305,13 @@ fn an_unread_fifo_blocks_nobody() {
     );
     let daemon = Daemon::start(&bed, &bed.hosts[0], Evenkeel, &config);
     wait_until("master", PATIENCE, || daemon.log().contains("Entering MASTER STATE"));
+    // What is said at the start must be through, or else it would be what is lost.
+    let mut said = Vec::new();
+    wait_until("it is told as master", PATIENCE, || {
+        // Nothing there yet is no error here.
+        let _ = open(&fifo).read_to_end(&mut said);
+        String::from_utf8_lossy(&said).contains(" MASTER ")
+    });
     fill(&fifo);
     fs::write(&flag, "").unwrap();
     let said = format!("FIFO {}: lines are lost: it is full, nobody reads it", fifo.display());
