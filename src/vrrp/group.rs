@@ -3,7 +3,7 @@
 //!
 //! The group is a machine above the members' machines. After each event of a member the shell asks
 //! [`Group::follow`] what the others have to do, and does it. Three rules, as watched on keepalived
-//! 2.2.7 (`fixtures/vrrp-groups` says how):
+//! 2.2.7 (`peers::groups` runs both side by side):
 //!
 //! - A member takes over only when every other one has missed its active router as well; then all
 //!   become active, the one first that was last to miss it.

@@ -11,6 +11,10 @@ use std::time::Duration;
 const PER_INSTANCE: &str = "Counted per instance, not per interface or group of them; all packets of a burst are sent, where \
      keepalived 2.2.7 sends one per address";
 
+pub(in crate::keepalived::keywords) const STRICTNESS: &str = "`accept` stays as it is; a first IPv6 address that isn't link-local and vmac_xmit_base aren't \
+     complained of";
+pub(in crate::keepalived::keywords) const EXTRA: &str = "with `all` only; without it keepalived means virtual MAC interfaces, where nothing more is sent";
+
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(
         GLOBAL,
@@ -89,10 +93,10 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "garp_extra_if of instances that don't say",
     )
     .bare()
-    .full(extra),
+    .partial(EXTRA, extra),
     Row::of(GLOBAL, "vrrp_vmac_garp_intvl", "[all] SECONDS", "Old name of vrrp_garp_extra_if")
         .bare()
-        .full(old_extra),
+        .partial(EXTRA, old_extra),
     Row::of(
         GLOBAL,
         "vrrp_lower_prio_no_advert",
@@ -115,7 +119,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .default("3")
     .full(down_timer_adverts),
-    Row::of(GLOBAL, "vrrp_strict", "[BOOL]", "Hold to the letter of the RFCs").full(strict),
+    Row::of(GLOBAL, "vrrp_strict", "[BOOL]", "Hold to the letter of the RFCs")
+        .partial(STRICTNESS, strict),
     Row::of(GLOBAL, "vrrp_startup_delay", "SECONDS", "Only listen for this long after the start")
         .default("0")
         .full(startup_delay),

@@ -1,6 +1,7 @@
 //! Gratuitous ARP and neighbour advertisements of an instance.
 
 use super::super::Row;
+use super::super::global::conduct::EXTRA;
 use super::{INSTANCE, conduct, set};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
@@ -55,8 +56,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .bare()
     .default("vrrp_garp_extra_if")
-    .full(conduct::extra),
+    .partial(EXTRA, conduct::extra),
     Row::of(INSTANCE, "vmac_garp_intvl", "[all] SECONDS", "Old name of garp_extra_if")
         .bare()
-        .full(conduct::old_extra),
+        .partial(EXTRA, conduct::old_extra),
 ];

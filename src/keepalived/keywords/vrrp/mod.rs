@@ -21,6 +21,7 @@ pub(super) mod wire;
 pub(super) use speech::is_local_group;
 
 use super::Row;
+use super::global::conduct::STRICTNESS;
 
 const INSTANCE: &[&str] = &["vrrp_instance"];
 const GROUP: &[&str] = &["vrrp_sync_group"];
@@ -95,7 +96,7 @@ pub(super) const TABLE: &[Row] = &[
     .full(conduct::higher_priority_send_advert),
     Row::of(INSTANCE, "strict_mode", "[BOOL]", "Hold to the letter of the RFCs")
         .default("vrrp_strict")
-        .full(conduct::strict),
+        .partial(STRICTNESS, conduct::strict),
     Row::of(
         INSTANCE,
         "timer_expired_backup",
