@@ -17,6 +17,7 @@ mod peers;
 mod proxy;
 mod readme;
 mod replay;
+mod scenarios;
 mod status;
 mod tables;
 mod telling;

@@ -80,6 +80,11 @@ impl Node {
             node.handle_alone(now, at, event, out);
         };
         self.track_all(alone, out);
+        if matches!(how, machine::Event::Start) {
+            for at in 0..links.len() {
+                self.handle_alone(now, at, machine::Event::Sweep, out);
+            }
+        }
         self.begin(now, how, out);
         for index in 0..self.scripts.len() {
             self.tell_script(now, index, script::Event::Start, out);

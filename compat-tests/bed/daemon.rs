@@ -40,15 +40,21 @@ impl Daemon {
         Self::launch(bed, host, maker, config, Some(tmp))
     }
 
+    /// The same, with this folder as its `/etc/keepalived`, where its `keepalived.conf` is already.
+    pub(crate) fn start_with_etc(bed: &Bed, host: &Host, maker: Maker, etc: &Path) -> Daemon {
+        let command = host.command_with_etc(program(bed, maker, false), etc);
+        let inside = Path::new("/etc/keepalived/keepalived.conf");
+        let mut daemon = Self::spawn(bed, command, host.name, maker, inside);
+        daemon.config = etc.join("keepalived.conf");
+        daemon
+    }
+
     fn launch(bed: &Bed, host: &Host, maker: Maker, config: &str, tmp: Option<&Path>) -> Daemon {
         let base = format!("{}-{maker:?}", host.name);
         let file = bed.path(&format!("{base}.conf"));
         std::fs::write(&file, config).unwrap();
-        let log = bed.path(&format!("{base}.log"));
-        let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
-        let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
         let program = program(bed, maker, tmp.is_some());
-        let mut command = match tmp {
+        let command = match tmp {
             None => host.command(program),
             Some(tmp) => {
                 // The bed's own folder is in the `/tmp` that is covered: it goes along.
@@ -63,13 +69,21 @@ impl Daemon {
                 command
             }
         };
-        command.args(["-n", "-l", "-D", "-P", "-f"]).arg(&file);
+        Self::spawn(bed, command, &base, maker, &file)
+    }
+
+    /// `command` is the program as it is to be called, `base` what its files are called.
+    fn spawn(bed: &Bed, mut command: Command, base: &str, maker: Maker, config: &Path) -> Daemon {
+        let log = bed.path(&format!("{base}.log"));
+        let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+        let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
+        command.args(["-n", "-l", "-D", "-P", "-f"]).arg(config);
         for (option, which) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "checkers")] {
             command.arg(option).arg(pid(which));
         }
         command.stdout(output.try_clone().unwrap()).stderr(output).process_group(0);
         let child = command.spawn().unwrap();
-        Daemon { child, maker, config: file, log, vrrp_pid: pid("vrrp") }
+        Daemon { child, maker, config: config.to_owned(), log, vrrp_pid: pid("vrrp") }
     }
 
     /// Another config, to be taken at the next HUP.

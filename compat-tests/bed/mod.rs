@@ -92,6 +92,12 @@ impl Bed {
         self.on_switch(&format!("link set port-{} {to}", host.name));
     }
 
+    /// Takes a host's carrier away, which it notices; or gives it back.
+    pub(crate) fn carrier(&self, host: &Host, on: bool) {
+        let to = if on { "up" } else { "down" };
+        self.on_switch(&format!("link set port-{} {to}", host.name));
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -132,6 +138,14 @@ impl Host {
 
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The same, with this folder as its `/etc/keepalived`.
+    pub(crate) fn command_with_etc(&self, program: impl AsRef<Path>, etc: &Path) -> Command {
+        let script = "mount --bind \"$1\" /etc/keepalived && shift && exec \"$@\"";
+        let mut command = self.command("unshare");
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(etc).arg(program.as_ref());
+        command
     }
 
     pub(crate) fn ip(&self, words: &str) {

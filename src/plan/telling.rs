@@ -40,13 +40,6 @@ pub struct Telling {
     pub definitions: BTreeMap<String, String>,
 }
 
-impl Telling {
-    /// Readers of FIFOs are told of every reload, of one that changes nothing, too.
-    pub fn hears_reloads(&self) -> bool {
-        self.fifo.fifo.is_some() || self.vrrp_fifo.fifo.is_some()
-    }
-}
-
 /// A FIFO, and the script that reads it; either may be there without the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

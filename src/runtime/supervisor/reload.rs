@@ -86,10 +86,10 @@ impl Supervisor {
     fn hand_out(&mut self, before: &Plan, events: &UnboundedSender<Event>) {
         let Self { plan, listeners, roles: [vrrp, stream], .. } = self;
         match &plan.vrrp {
-            Some(plan) if before.vrrp.as_ref() != Some(plan) || plan.telling.hears_reloads() => {
+            // keepalived's instances say that they have been reloaded also when nothing changed.
+            Some(plan) => {
                 vrrp.reassign(&Leftovers::default().to_succession(plan), &[]);
             }
-            Some(_) => {}
             None => vrrp.end(&Order::Stop, Some(PATIENCE)),
         }
         match &plan.stream {

@@ -110,7 +110,7 @@ pub(super) fn signal(face: &Face, signal: Signal) {
             }
         }
         Kind::Keepalived => {
-            tracing::debug!("signal {number} ({name}) received");
+            tracing::trace!("signal {number} ({name}) received");
         }
         Kind::Evenkeel => match signal {
             Signal::Hangup | Signal::User1 | Signal::Quit => tracing::info!("{name}"),
@@ -126,7 +126,11 @@ pub(super) fn signal(face: &Face, signal: Signal) {
 pub(super) fn reloading(face: &Face) {
     match face.kind {
         Kind::Nginx => tracing::info!("reconfiguring"),
-        Kind::Keepalived => tracing::info!("Reloading ..."),
+        Kind::Keepalived => {
+            // Its two processes say so.
+            tracing::info!("Reloading ...");
+            tracing::info!("Reloading");
+        }
         Kind::Evenkeel => tracing::info!("reloading"),
     }
 }

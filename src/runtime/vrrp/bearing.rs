@@ -160,7 +160,7 @@ impl Bearing {
     pub(super) fn sum_up(&self) {
         if self.late > 0 {
             let (late, timers, worst) = (self.late, self.timers, self.worst.as_secs_f64());
-            tracing::debug!("{late} of {timers} timers were late, the worst by {worst:.3} s");
+            tracing::debug!("Late timers: {late} of {timers}, the worst by {worst:.3} s");
         }
     }
 }

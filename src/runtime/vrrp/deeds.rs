@@ -65,7 +65,7 @@ impl Role {
             match action {
                 Action::Send(packet) => {
                     let sent = self.network.send(&places.adverts, &packet);
-                    self.complain(now, at, "sending an advert", sent);
+                    self.complain_of_sending(now, at, sent);
                 }
                 Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
                 Action::RemoveAddresses(_) if self.addresses_stay => {}
@@ -146,6 +146,22 @@ impl Role {
         if let Some(left_out) = router.valve.pass(now) {
             let more = if left_out > 0 { format!(" ({left_out} more)") } else { String::new() };
             tracing::warn!("({}) {what}: {error}{more}", router.name());
+        }
+    }
+
+    /// In keepalived's words; nothing where it is plain that nothing can be sent.
+    fn complain_of_sending(&mut self, now: Instant, at: usize, result: io::Result<()>) {
+        let Err(error) = result else { return };
+        let Some(number) = error.raw_os_error() else {
+            return tracing::trace!("({}) {error}", self.routers[at].name());
+        };
+        let router = &mut self.routers[at];
+        if [libc::ENETUNREACH, libc::ENETDOWN].contains(&number) && router.machine.is_down() {
+            return;
+        }
+        if router.valve.pass(now).is_some() {
+            let text = nix::errno::Errno::from_raw(number).desc();
+            tracing::info!("({}): send advert error {number} ({text})", router.name());
         }
     }
 

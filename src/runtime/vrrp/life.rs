@@ -45,7 +45,7 @@ impl Role {
         self.report_held();
     }
 
-    /// By the new plan: routers of the same name go on, only differences are acted on.
+    /// By the new plan: routers that are still the same go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
         self.router_id.clone_from(&plan.router_id);
         self.network.adopt(&plan.sockets);
@@ -54,37 +54,34 @@ impl Role {
         self.herald.reload(&plan, &self.probe);
         self.network.size_buffers(&plan.process.buffers);
         self.bearing.adopt(&plan.process.scheduling);
-        let names: HashSet<&str> = plan.routers.iter().map(|new| new.name.as_str()).collect();
-        for at in 0..self.routers.len() {
-            if !names.contains(self.routers[at].name()) {
-                self.routers[at].removed = true;
-                self.tell(now, at, Event::Shutdown);
-            }
-        }
-        self.routers.retain(|router| !router.removed);
-        self.agenda.replace(self.routers.iter().map(|router| router.machine.deadline()));
-        self.replace_settings(&plan);
-        self.make_devices(&plan);
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
+        self.scripts.replace(now, &plan, &self.probe);
+        self.network.introduce(&plan.routers);
+        let (before, removed) = self.part_with(now, &plan.routers);
+        self.replace_settings(&plan);
+        self.make_devices(&plan);
+        // On interfaces that have just been made, too.
+        let old = self.routers.iter().map(|router| router.machine.router());
+        self.network.serve(old.chain(&plan.routers));
         self.network.ask_for(now, &plan.tracked.linkbeats);
         self.objects.replace(now, &plan, &self.probe);
-        self.scripts.replace(now, &plan, &self.probe);
         self.replace_statics(plan.statics);
-        let names = self.routers.iter().enumerate();
-        let known: HashMap<String, usize> =
-            names.map(|(at, router)| (router.name().to_owned(), at)).collect();
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
         let mut beginners = Vec::new();
         for router in &mut self.routers {
             // Who does what now isn't settled until all have changed.
             router.group = None;
         }
-        for new in plan.routers {
-            match known.get(&new.name) {
-                Some(at) => self.reconfigure(now, *at, new),
-                None => beginners.push((self.admit(now, new), Event::Start)),
+        for (new, before) in plan.routers.into_iter().zip(before) {
+            match before {
+                Some(at) => self.reconfigure(now, at, new),
+                None => {
+                    let at = self.admit(now, new);
+                    self.inherit(at, &removed);
+                    beginners.push((at, Event::Start));
+                }
             }
         }
         self.group(plan.groups, &names);
@@ -98,20 +95,64 @@ impl Role {
         give_back_memory();
     }
 
+    /// Ends the routers that the new plan hasn't any more. Returns for each of the new ones the place
+    /// of the one that it goes on as, and those that have ended.
+    fn part_with(
+        &mut self,
+        now: Instant,
+        new: &[VirtualRouter],
+    ) -> (Vec<Option<usize>>, Vec<Router>) {
+        let successors = self.successors(new);
+        for at in 0..self.routers.len() {
+            if !successors.contains(&Some(at)) {
+                self.routers[at].removed = true;
+                self.tell(now, at, Event::Shutdown);
+            }
+        }
+        let mut stay = 0..;
+        let place = |router: &Router| if router.removed { None } else { stay.next() };
+        let places: Vec<Option<usize>> = self.routers.iter().map(place).collect();
+        let removed = self.routers.extract_if(.., |router| router.removed).collect();
+        self.agenda.replace(self.routers.iter().map(|router| router.machine.deadline()));
+        (successors.iter().map(|before| before.and_then(|at| places[at])).collect(), removed)
+    }
+
+    /// One that stands where another one has left has heard what that had heard.
+    fn inherit(&mut self, at: usize, removed: &[Router]) {
+        let new = self.routers[at].machine.router();
+        let wire = |it: &VirtualRouter| (it.vrid, it.interface.clone(), it.family());
+        let before = removed.iter().find(|it| wire(it.machine.router()) == wire(new));
+        if let Some(before) = before {
+            self.routers[at].machine.inherit(&before.machine);
+        }
+    }
+
+    /// For each router of the new plan the place of the one that it goes on as. Names don't matter,
+    /// to keepalived neither: an instance that is renamed stays what it is.
+    fn successors(&self, new: &[VirtualRouter]) -> Vec<Option<usize>> {
+        let mut by_wire: HashMap<(&str, u8), Vec<usize>> = HashMap::new();
+        for (at, router) in self.routers.iter().enumerate() {
+            let old = router.machine.router();
+            by_wire.entry((&old.interface, old.vrid)).or_default().push(at);
+        }
+        let mut successors = Vec::new();
+        for new in new {
+            let candidates = by_wire.entry((&new.interface, new.vrid)).or_default();
+            let is_still = |at: &usize| self.routers[*at].machine.is_still(new);
+            let found = candidates.iter().position(is_still);
+            successors.push(found.map(|at| candidates.remove(at)));
+        }
+        successors
+    }
+
     pub(super) fn reconfigure(&mut self, now: Instant, at: usize, new: VirtualRouter) {
         let before = Places::of(self.routers[at].machine.router());
-        // Where unicast comes to it may be another address now.
-        let moves = before != Places::of(&new)
-            || self.network.ear(self.routers[at].machine.router()) != self.network.ear(&new)
-            || self.routers[at].machine.router().tracking != new.tracking;
         let verdict = self.verdict(&new);
         let tracked = new.tracks();
         let interface = self.interface_event(&new);
-        // What is done now still concerns the old interface.
+        // What is done now still concerns the old places.
         self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &before);
-        if moves {
-            self.tell(now, at, interface);
-        }
+        self.tell(now, at, interface);
         self.routers[at].verdict = Some(verdict);
         if tracked {
             self.tell(now, at, Event::Tracking(verdict));

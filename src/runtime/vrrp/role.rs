@@ -133,6 +133,7 @@ impl Role {
         role.network.serve(plan.routers.iter());
         role.network.ask_for(now, &plan.tracked.linkbeats);
         role.objects.replace(now, &plan, &role.probe);
+        role.network.introduce(&plan.routers);
         role.scripts.replace(now, &plan, &role.probe);
         role.replace_statics(plan.statics);
         let still_there: HashSet<Held> =
@@ -142,7 +143,12 @@ impl Role {
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);
             let first = if inherits { Event::Resume } else { Event::Start };
-            beginners.push((role.admit(now, router), first));
+            let at = role.admit(now, router);
+            // All are swept before one begins, as with keepalived.
+            if !inherits {
+                role.tell(now, at, Event::Sweep);
+            }
+            beginners.push((at, first));
         }
         role.group(plan.groups, &names);
         role.launch(now, beginners);

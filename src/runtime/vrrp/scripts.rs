@@ -41,7 +41,7 @@ impl Scripts {
             };
             self.scripts.push(tracked);
             let at = self.scripts.len() - 1;
-            if known.is_some() && self.scripts[at].machine.plan() != script {
+            if known.is_some() {
                 self.tell(now, at, Event::Reconfigure(Box::new(script.clone())), probe);
             }
             let mut lines = plan.routers.iter().flat_map(|router| &router.scripts);

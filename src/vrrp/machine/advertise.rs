@@ -17,7 +17,7 @@ impl Machine {
     }
 
     pub(super) fn send(&mut self, now: Instant, priority: u8, out: &mut Actions) {
-        let Some(source) = self.source() else { return };
+        let Some(source) = self.source().or(self.farewell_source) else { return };
         let router = &self.router;
         let version2 = router.version == Version::V2;
         let authentication = router.authentication.as_ref().filter(|_| version2);

@@ -58,15 +58,9 @@ impl Announcer {
         }
     }
 
-    /// Addresses that a reload added.
-    pub(super) fn added(
-        &mut self,
-        now: Instant,
-        router: &VirtualRouter,
-        addresses: &[VirtualAddress],
-        out: &mut Actions,
-    ) {
-        self.burst(now, router, addresses, router.garp.repeat, out);
+    /// A reload added addresses: all are announced, as keepalived does.
+    pub(super) fn added(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        self.burst(now, router, &held(router), router.garp.repeat, out);
         if !router.garp.delay.is_zero() {
             self.schedule(now + router.garp.delay, router.garp.repeat);
         }
@@ -129,21 +123,24 @@ impl Announcer {
         out: &mut Actions,
     ) {
         for address in addresses {
-            let (name, ip) = (&router.name, address.address);
-            let interface = address.interface.as_deref().unwrap_or(router.address_interface());
-            out.push(Action::Log(
-                LogLevel::Debug,
-                format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
-            ));
-        }
-        for address in addresses {
             // What still waits would only be said twice.
             self.queue.retain(|waiting| waiting != address);
         }
-        for _ in 0..repeat {
-            self.queue.extend(addresses.iter().cloned());
+        for round in 0..repeat {
+            for address in addresses {
+                if round == 0 {
+                    let (name, ip) = (&router.name, address.address);
+                    let interface =
+                        address.interface.as_deref().unwrap_or(router.address_interface());
+                    out.push(Action::Log(
+                        LogLevel::Debug,
+                        format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
+                    ));
+                }
+                self.queue.push_back(address.clone());
+                self.drain(now, router, out);
+            }
         }
-        self.drain(now, router, out);
     }
 
     fn drain(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {

@@ -4,35 +4,65 @@ use std::time::Instant;
 
 use super::{Action, Actions, CountdownSpan, LogLevel, Machine, OWNER, State};
 use crate::plan::vrrp::InitialState;
+use crate::plan::wire::Family;
 use crate::vrrp::track::Standing;
 
 impl Machine {
+    /// Takes off what an earlier daemon may have left, and says what keeps this router from taking
+    /// part.
+    pub(super) fn sweep(&mut self, out: &mut Actions) {
+        self.swept = true;
+        self.tell_fault(out);
+        let bare = self.source().is_none() && !self.wants_source();
+        if bare {
+            let family = match self.router.family() {
+                Family::V4 => "IPv4",
+                Family::V6 => "IPv6",
+            };
+            let why = format!("entering FAULT state (no {family} address for interface)");
+            self.info(out, &why);
+        }
+        if bare || !self.up {
+            self.info(out, "entering FAULT state");
+        }
+        self.put_down(out);
+        if self.up && self.source().is_none() && self.wants_source() {
+            let why = "entering FAULT state (src address not configured)";
+            out.push(Action::Log(LogLevel::Info, format!("({}): {why}", self.router.name)));
+            self.info(out, "Entering FAULT STATE");
+        }
+    }
+
+    /// Only one address will do.
+    fn wants_source(&self) -> bool {
+        self.router.unicast.is_some() && self.router.source.is_some()
+    }
+
+    /// Why a router begins, or goes on after a reload, in fault.
+    pub(super) fn tell_fault(&self, out: &mut Actions) {
+        if !self.up {
+            let why = format!("entering FAULT state (interface {} down)", self.router.interface);
+            out.push(Action::Log(LogLevel::Info, format!("({}): {why}", self.router.name)));
+        }
+    }
+
     pub(super) fn start(&mut self, now: Instant, out: &mut Actions) {
         if self.started {
             return;
         }
         self.started = true;
-        // What a predecessor that died may have left.
-        self.put_down(out);
+        if !self.swept {
+            // Added by a reload: no instance of ours had them, but somebody may have.
+            let mut quietly = Vec::new();
+            self.put_down(&mut quietly);
+            quietly.retain(|action| !matches!(action, Action::Log(..)));
+            out.append(&mut quietly);
+        }
         match self.standing() {
             Standing::Waiting => {}
             Standing::Faulty => {
-                let name = &self.router.name;
-                let why = if !self.up {
-                    Some(format!("interface {} down", self.router.interface))
-                } else if self.source().is_none() && self.router.unicast.is_some() {
-                    Some("src address not configured".to_owned())
-                } else {
-                    None
-                };
-                if let Some(why) = &why {
-                    let line = format!("({name}): entering FAULT state ({why})");
-                    out.push(Action::Log(LogLevel::Info, line));
-                }
-                if !self.up || self.own_standing() != Standing::Faulty {
+                if self.own_standing() != Standing::Faulty {
                     self.info(out, "entering FAULT state");
-                } else if why.is_some() {
-                    self.info(out, "Entering FAULT STATE");
                 }
                 self.transition(State::Fault, out);
             }
@@ -43,12 +73,16 @@ impl Machine {
                         self.become_active(now, out);
                     }
                 } else {
-                    self.info(out, "Entering BACKUP STATE (init)");
-                    self.wait(now, CountdownSpan::Down);
-                    self.transition(State::Backup, out);
+                    self.begin_as_backup(now, out);
                 }
             }
         }
+    }
+
+    pub(super) fn begin_as_backup(&mut self, now: Instant, out: &mut Actions) {
+        self.info(out, "Entering BACKUP STATE (init)");
+        self.wait(now, CountdownSpan::Down);
+        self.transition(State::Backup, out);
     }
 
     /// The owner of the addresses with `state MASTER`.

@@ -95,7 +95,7 @@ impl Machine {
         if !new_addresses.is_empty() {
             self.debug(out, "setting E-VIPs.");
             out.push(Action::AddAddresses(new_addresses.clone()));
-            self.announcer.added(now, &self.router, &new_addresses, out);
+            self.announcer.added(now, &self.router, out);
         }
         push(out, Action::AddRoutes, new_routes);
         push(out, Action::AddRules, new_rules);

@@ -37,6 +37,9 @@ impl State {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// Take off what an earlier daemon may have left. keepalived does so at its start for all
+    /// instances before any of them begins, and not for those that a reload adds.
+    Sweep,
     /// Begin. Tell [`Event::Interface`] and [`Event::Tracking`] before, so that it is known how.
     Start,
     /// Begin in place of a process that was active and died just now: its addresses are still on
@@ -71,7 +74,7 @@ pub enum Event {
     AddressLost(VirtualAddress),
     /// The same with a route or rule, named for people.
     BelongingLost(String),
-    /// A new config for the same router: only differences become actions. Where scripts are
+    /// A new config for what is [still](super::Machine::is_still) the same router: only differences become actions. Where scripts are
     /// tracked, an [`Event::Tracking`] by the new config has to follow.
     Reconfigure(Box<VirtualRouter>),
     /// Leave in an orderly way: priority 0, addresses off.

@@ -113,6 +113,18 @@ impl Machine {
         }
     }
 
+    /// A router that becomes active goes by its own interval again.
+    pub(super) fn unlearn_interval(&mut self, out: &mut Actions) {
+        let (own, learned) = (self.router.advert_interval, self.learned_interval.take());
+        if let Some(learned) = learned.filter(|it| *it != own) {
+            let (from, to) = (learned.as_millis(), own.as_millis());
+            self.info(
+                out,
+                &format!("changing advert interval from {from}ms to locally configured {to}ms"),
+            );
+        }
+    }
+
     fn hear_as_active(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Actions) {
         if advert.priority == 0 {
             self.debug(out, "Master received priority 0 message");
@@ -172,8 +184,10 @@ impl Machine {
     }
 
     fn give_way(&mut self, now: Instant, advert: &Advert, out: &mut Actions) {
+        self.learn_interval(advert, out);
+        let learned = self.learned_interval;
         self.step_back(now, CountdownSpan::Down, out);
         self.active = Some((advert.priority, advert.interval));
-        self.learn_interval(advert, out);
+        self.learned_interval = learned;
     }
 }

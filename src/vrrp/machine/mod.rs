@@ -39,9 +39,12 @@ const OWNER: u8 = 255;
 pub struct Machine {
     router: VirtualRouter,
     state: State,
+    swept: bool,
     started: bool,
     up: bool,
     primary: Option<IpAddr>,
+    /// While an address that adverts came from is being given up: the goodbye still comes from it.
+    farewell_source: Option<IpAddr>,
     verdict: Verdict,
     /// The worst standing of the others in its sync group; `None`: it is in none.
     mates: Option<Standing>,
@@ -93,9 +96,11 @@ impl Machine {
         Machine {
             router,
             state: State::Initialize,
+            swept: false,
             started: false,
             up: false,
             primary: None,
+            farewell_source: None,
             verdict,
             mates: None,
             expired: false,
@@ -135,6 +140,17 @@ impl Machine {
         }
     }
 
+    /// Its interface is.
+    pub fn is_down(&self) -> bool {
+        !self.up
+    }
+
+    /// Goes on with what the router before it, by an older config, has counted and heard.
+    pub fn inherit(&mut self, before: &Machine) {
+        self.ledger = before.ledger.clone();
+        self.ledger.begin_anew();
+    }
+
     /// The active router that is heard, as priority and interval.
     pub fn active(&self) -> Option<(u8, Duration)> {
         self.active
@@ -165,16 +181,13 @@ impl Machine {
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Actions) {
         self.notice_oversleeping(now, out);
         match event {
+            Event::Sweep => self.sweep(out),
             Event::Start => self.start(now, out),
             Event::Resume => self.resume(now, out),
             Event::ListenUntil(until) => self.listen_until = Some(until),
             Event::Timeout => self.time_out(now, out),
             Event::Packet(packet) => self.hear(now, &packet, out),
-            Event::Interface { up, primary } => {
-                self.up = up;
-                self.primary = primary;
-                self.settle(now, out);
-            }
+            Event::Interface { up, primary } => self.follow_interface(now, up, primary, out),
             Event::Tracking(verdict) => self.track(now, verdict, out),
             Event::Mates(_) | Event::Activate | Event::StepBack { .. } | Event::Contested => {
                 self.hear_group(now, &event, out);
@@ -275,6 +288,22 @@ impl Machine {
         self.waited_interval() * missed + self.skew_of(highest)
     }
 
+    fn follow_interface(
+        &mut self,
+        now: Instant,
+        up: bool,
+        primary: Option<IpAddr>,
+        out: &mut Actions,
+    ) {
+        let last = self.source();
+        (self.up, self.primary) = (up, primary);
+        if self.source().is_none() {
+            self.farewell_source = last;
+        }
+        self.settle(now, out);
+        self.farewell_source = None;
+    }
+
     fn track(&mut self, now: Instant, verdict: Verdict, out: &mut Actions) {
         let before = self.priority();
         self.verdict = verdict;
@@ -303,6 +332,12 @@ impl Machine {
                 self.give_up_resuming(out);
                 self.transition(State::Fault, out);
             }
+            // An owner that has waited for its scripts.
+            (State::Initialize, Standing::Fit) if self.begins_active() => {
+                if self.begin_at().is_none_or(|at| at <= now) {
+                    self.become_active(now, out);
+                }
+            }
             (State::Initialize, Standing::Fit) if self.resume_until.take().is_some() => {
                 self.info(out, "taking over from a process that died");
                 self.become_active(now, out);
@@ -326,7 +361,7 @@ impl Machine {
         out.push(Action::Count(Counter::BecomeMaster));
         self.countdown = None;
         self.expired = false;
-        self.learned_interval = None;
+        self.unlearn_interval(out);
         self.active = None;
         self.active_address = None;
         self.preempt_at = None;

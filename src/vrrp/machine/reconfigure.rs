@@ -3,25 +3,29 @@
 use std::time::Instant;
 
 use super::belongings::differences;
-use super::{Action, Actions, CountdownSpan, Machine, OWNER, State};
+use super::{Action, Actions, Machine, OWNER, State};
 use crate::plan::vrrp::VirtualRouter;
 use crate::vrrp::track::{Standing, Verdict};
 
 impl Machine {
-    /// State and timers stay; only differences become actions. Another VRID, interface, group or
-    /// version, or another address for unicast, makes it another router on the wire, so the old one
-    /// says goodbye and the new one begins.
+    /// By a new config, is this still the same router? Its name doesn't matter. Another VRID,
+    /// interface or group, or another address for unicast, makes it another one to the others: the
+    /// old one has to leave and the new one to begin.
+    pub fn is_still(&self, new: &VirtualRouter) -> bool {
+        let old = &self.router;
+        old.vrid == new.vrid
+            && old.interface == new.interface
+            && old.device == new.device
+            && old.group == new.group
+            && old.family() == new.family()
+            && old.unicast.is_some() == new.unicast.is_some()
+            && (new.unicast.is_none() || old.source == new.source)
+    }
+
+    /// State and timers stay; only differences become actions.
     pub(super) fn reconfigure(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         // A predecessor's addresses are known by the old config only.
         self.give_up_resuming(out);
-        if same_on_the_wire(&self.router, &new) {
-            self.adopt(now, new, out);
-        } else {
-            self.begin_anew(now, new, out);
-        }
-    }
-
-    fn adopt(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
         let advert_differs = advert_differs(&self.router, &new);
         let old = std::mem::replace(&mut self.router, new);
         self.ledger.forget_sender();
@@ -34,6 +38,12 @@ impl Machine {
         }
         if self.state == State::Active {
             self.exchange_addresses(now, &old, advert_differs, out);
+        }
+        if self.started && self.state == State::Fault {
+            self.tell_fault(out);
+            if self.standing() == Standing::Fit {
+                self.begin_as_backup(now, out);
+            }
         }
         self.settle(now, out);
     }
@@ -67,62 +77,19 @@ impl Machine {
         if advert_differs {
             self.send_advert_now(now, out);
         }
+        self.debug(out, "setting VIPs.");
         if !added.is_empty() {
-            self.debug(out, "setting VIPs.");
-            out.push(Action::AddAddresses(added.clone()));
-            self.announcer.added(now, &self.router, &added, out);
+            out.push(Action::AddAddresses(added));
+            self.announcer.added(now, &self.router, out);
         }
         self.exchange_belongings(now, old, out);
         self.announcer.reconfigured(now, &self.router);
     }
-
-    fn begin_anew(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
-        let was_started = self.started;
-        let from = self.state;
-        self.release(now, out);
-        let (up, primary, verdict) = (self.up, self.primary, self.verdict);
-        let (mates, listen_until) = (self.mates, self.listen_until);
-        let same_interface = self.router.interface == new.interface;
-        let mut ledger = std::mem::take(&mut self.ledger);
-        ledger.begin_anew();
-        *self = Machine { ledger, ..Machine::new(new) };
-        (self.mates, self.listen_until) = (mates, listen_until);
-        if same_interface {
-            (self.up, self.primary) = (up, primary);
-        }
-        if self.router.tracks() {
-            self.verdict = verdict;
-        }
-        if !was_started {
-            return;
-        }
-        self.started = true;
-        // A router that has just let go never begins active, not even as address owner.
-        if self.standing() == Standing::Fit {
-            self.info(out, "Entering BACKUP STATE (init)");
-            self.wait(now, CountdownSpan::Down);
-            self.state = State::Backup;
-        } else {
-            self.state = State::Fault;
-        }
-        if from != self.state {
-            out.push(Action::Transition { from, to: self.state, priority: self.priority() });
-        }
-    }
-}
-
-fn same_on_the_wire(old: &VirtualRouter, new: &VirtualRouter) -> bool {
-    old.vrid == new.vrid
-        && old.interface == new.interface
-        && old.device == new.device
-        && old.group == new.group
-        && old.version == new.version
-        && old.unicast.is_some() == new.unicast.is_some()
-        && (new.unicast.is_none() || old.source == new.source)
 }
 
 fn advert_differs(old: &VirtualRouter, new: &VirtualRouter) -> bool {
-    old.priority != new.priority
+    old.version != new.version
+        || old.priority != new.priority
         || old.advert_interval != new.advert_interval
         || old.authentication != new.authentication
         || old.source != new.source

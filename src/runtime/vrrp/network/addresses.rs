@@ -40,8 +40,9 @@ impl Addresses {
         true
     }
 
-    pub(super) fn remove(&mut self, gone: &Held) {
-        let Some(heard) = self.known.remove(gone) else { return };
+    /// Was it there?
+    pub(super) fn remove(&mut self, gone: &Held) -> bool {
+        let Some(heard) = self.known.remove(gone) else { return false };
         self.ordered.remove(&(gone.index, heard));
         if let Some(count) = self.count.get_mut(&gone.address) {
             *count -= 1;
@@ -49,6 +50,7 @@ impl Addresses {
                 self.count.remove(&gone.address);
             }
         }
+        true
     }
 
     /// An interface has gone with all that was on it.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Incident, Network};
 use crate::kernel::netlink::{Address, Change, Link};
+use crate::plan::wire::Family;
 use crate::runtime::handoff::{Held, Possession};
 
 impl Network {
@@ -19,13 +20,14 @@ impl Network {
                     self.addresses.remove_interface(link.index);
                     self.holdings.let_go_where(|it| it.index == link.index);
                     if self.concerned.contains(&link.name) {
-                        tracing::info!("Netlink reports {} deleted", link.name);
+                        tracing::info!("Interface {} deleted", link.name);
                     }
                     incidents.push(Incident::Interface(link.name));
                 }
                 Change::Address(address) => {
+                    let alone = self.first(address.index, Family::of(address.address)).is_none();
                     if self.addresses.insert(&address) {
-                        incidents.extend(self.own_address("Assigned", "for", &address));
+                        incidents.extend(self.own_address(true, alone, &address));
                     }
                 }
                 Change::AddressGone(gone) => {
@@ -76,8 +78,14 @@ impl Network {
         let same = |before: &Link| (before.up, before.index) == (link.up, link.index);
         if !before.as_ref().is_some_and(same) {
             if self.concerned.contains(&link.name) && !self.beats.asks_for(&link.name) {
-                let state = if link.up { "up" } else { "down" };
-                tracing::info!("Netlink reports {} {state}", link.name);
+                let is_new = before.as_ref().is_none_or(|before| before.index != link.index);
+                if is_new {
+                    tracing::info!("Interface {} added", link.name);
+                }
+                if link.up || !is_new {
+                    let state = if link.up { "up" } else { "down" };
+                    tracing::info!("Netlink reports {} {state}", link.name);
+                }
             }
             incidents.push(Incident::Interface(link.name));
         }
@@ -101,9 +109,13 @@ impl Network {
         incidents: &mut Vec<Incident>,
     ) {
         let held = Held { index: gone.index, address: gone.address, prefix: gone.prefix };
-        self.addresses.remove(&held);
+        let known = self.addresses.remove(&held);
         if !self.holdings.contains(&held) {
-            incidents.extend(self.own_address("Deassigned", "from", gone));
+            // What we took off ourselves is forgotten already.
+            if known {
+                let last = self.first(gone.index, Family::of(gone.address)).is_none();
+                incidents.extend(self.own_address(false, last, gone));
+            }
             return;
         }
         // The news may be older than our having put it on again.
@@ -117,18 +129,21 @@ impl Network {
         }
     }
 
-    /// An interface's own address came or went.
-    fn own_address(&self, what: &str, preposition: &str, address: &Address) -> Option<Incident> {
+    /// An interface's own address came or went. `alone`: it is the only one of its family; only then
+    /// it matters.
+    fn own_address(&self, came: bool, alone: bool, address: &Address) -> Option<Incident> {
         let name = self.name_of(address.index)?.to_owned();
         let Address { index, address: ip, prefix, .. } = *address;
         if self.watched && !self.holdings.contains(&Held { index, address: ip, prefix }) {
-            let what = if what == "Assigned" { "added to" } else { "removed from" };
+            let what = if came { "added to" } else { "removed from" };
             tracing::info!("Netlink reflector reports IP {ip} {what} {name}");
         }
         if self.is_ours(address.address) {
             return None;
         }
-        if self.concerned.contains(&name) {
+        if alone && self.concerned.contains(&name) {
+            let (what, preposition) =
+                if came { ("Assigned", "for") } else { ("Deassigned", "from") };
             tracing::debug!("{what} address {} {preposition} interface {name}", address.address);
         }
         Some(Incident::Interface(name))

@@ -59,6 +59,7 @@ impl Network {
     /// The same, for what is held.
     pub(in crate::runtime::vrrp) fn take_off(&mut self, held: &Held) -> io::Result<bool> {
         self.holdings.let_go(held);
+        self.addresses.remove(held);
         self.netlink.remove_address(held.index, held.address, held.prefix)
     }
 

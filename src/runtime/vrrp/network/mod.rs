@@ -12,7 +12,7 @@ mod holdings;
 mod routing;
 mod wires;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
@@ -199,6 +199,31 @@ impl Network {
         }
     }
 
+    /// Says which addresses of its own each router's interface has.
+    pub(super) fn introduce(&self, routers: &[VirtualRouter]) {
+        let names: BTreeSet<&str> = routers.iter().map(|it| it.interface.as_str()).collect();
+        let mut links: Vec<&Link> = names.iter().filter_map(|it| self.links.get(*it)).collect();
+        links.sort_by_key(|link| link.index);
+        for link in links {
+            let families = [Family::V4, Family::V6].into_iter();
+            for address in families.filter_map(|family| self.first(link.index, family)) {
+                tracing::debug!("Assigned address {address} for interface {}", link.name);
+            }
+        }
+    }
+
+    /// The first address on an interface that adverts of this family can come from, and that isn't
+    /// a virtual one.
+    pub(super) fn first(&self, index: u32, family: Family) -> Option<IpAddr> {
+        let speaks = |it: &IpAddr| match (it, family) {
+            (IpAddr::V4(_), Family::V4) => true,
+            (IpAddr::V6(address), Family::V6) => address.is_unicast_link_local(),
+            _ => false,
+        };
+        let mut own = self.addresses.on(index).filter(speaks);
+        own.find(|it| !self.is_ours(*it))
+    }
+
     /// Where a router hears adverts. By unicast it has to have the address first.
     pub(super) fn ear(&self, router: &VirtualRouter) -> Option<Ear> {
         let address = match router.unicast {
@@ -221,13 +246,7 @@ impl Network {
             let primary = self.addresses.has(source).then_some(source);
             return Some(Interface { up, primary });
         }
-        let speaks = |it: &IpAddr| match (it, router.family()) {
-            (IpAddr::V4(_), Family::V4) => true,
-            (IpAddr::V6(address), Family::V6) => address.is_unicast_link_local(),
-            _ => false,
-        };
-        let mut own = self.addresses.on(link.index).filter(speaks);
-        let primary = own.find(|it| !self.is_ours(*it));
+        let primary = self.first(link.index, router.family());
         Some(Interface { up, primary })
     }
 
