@@ -13,12 +13,15 @@ use std::time::Duration;
 
 use super::bed::daemon::Maker::{Debian, Evenkeel};
 use super::bed::daemon::{Maker, is_clean};
+use super::bed::wait_until;
 use super::status::{DATA, JSON, Node, STATS};
 
 /// Nodes that live at the same time; they do little.
 const AT_ONCE: usize = 8;
 /// Every config has come to rest by then.
 const SETTLE: Duration = Duration::from_millis(8500);
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What differs from run to run, or between any two programs.
 const VARIES: [&str; 9] = [
@@ -40,11 +43,19 @@ const LATER: &str = "not yet:";
 /// Values by key; where a key comes several times, in order.
 type Dump = BTreeMap<String, Vec<String>>;
 
+const NOTHING_TO_RUN: &str = "keepalived has no configuration to run";
+
 /// The three files of one node; nothing, if it has nothing to run.
 fn dumps(maker: Maker, config: &str) -> [Dump; 3] {
     let node = Node::start(maker, config);
+    // A signal that comes before a daemon listens to it would end it.
+    let started = ["Startup complete", NOTHING_TO_RUN];
+    wait_until("it has started", PATIENCE, || {
+        let log = node.daemon.log();
+        started.iter().any(|it| log.contains(it))
+    });
     std::thread::sleep(SETTLE);
-    if node.daemon.log().contains("keepalived has no configuration to run") {
+    if node.daemon.log().contains(NOTHING_TO_RUN) {
         return Default::default();
     }
     let pid = node.daemon.pid();
