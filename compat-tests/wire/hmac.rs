@@ -76,6 +76,29 @@ fn trailers_are_those_of_keepalived() {
     }
 }
 
+/// The bytes as they were handed down: in version 2 with two zeros in front of the trailer.
+#[test]
+fn two_zeros_before_a_trailer_are_passed_over() {
+    let at = wall(0.0);
+    let padded = |version: u8, pad: &[u8]| {
+        let fields = |priority| Fields { version, priority, ..usual() };
+        let with = |priority| {
+            let mut router = super::router(&fields(priority), Family::V4.group());
+            router.wire.hmac = Some(hmac(2, KEY));
+            router
+        };
+        let sent = Speaker::new(with(200), [10, 9, 0, 2].into()).first(at);
+        let mut packet = received(&sent);
+        let trailer = packet.pdu.len() - 28;
+        packet.pdu.splice(trailer..trailer, pad.iter().copied());
+        Speaker::new(with(100), [10, 9, 0, 1].into()).hear_received(packet, at)
+    };
+    assert_eq!(padded(2, &[0, 0]), None);
+    assert_eq!(padded(2, &[0, 1]), Some(Counter::PacketLengthError));
+    assert_eq!(padded(2, &[0]), Some(Counter::PacketLengthError));
+    assert_eq!(padded(3, &[0, 0]), Some(Counter::PacketLengthError));
+}
+
 /// A machine with its two clocks.
 struct Speaker {
     machine: Machine,

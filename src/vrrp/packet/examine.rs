@@ -144,9 +144,18 @@ fn without_trailer<'a>(
     family: Family,
 ) -> (&'a [u8], &'a [u8]) {
     let length = Advert::length_of(payload, family).filter(|_| router.wire.hmac.is_some());
-    match length.and_then(|length| payload.split_at_checked(length)) {
-        Some((pdu, trailer)) if matches!(trailer.len(), 0 | trailer::LENGTH) => (pdu, trailer),
-        _ => (payload, &[]),
+    let Some((pdu, rest)) = length.and_then(|length| payload.split_at_checked(length)) else {
+        return (payload, &[]);
+    };
+    // Recordings of 2.4.3 in version 2 have two zero bytes in between, which its digest doesn't
+    // cover. Refusing them could make two active routers of two that share a key.
+    let padding: &[u8] = if router.version == Version::V2 { &[0, 0] } else { &[] };
+    match rest.len() {
+        0 | trailer::LENGTH => (pdu, rest),
+        _ => match rest.strip_prefix(padding) {
+            Some(trailer) if trailer.len() == trailer::LENGTH => (pdu, trailer),
+            _ => (payload, &[]),
+        },
     }
 }
 
