@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cell;
+mod early_signals;
 mod faces;
 mod names;
 mod supervisor;

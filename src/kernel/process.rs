@@ -33,7 +33,8 @@ pub struct Program<'a> {
     pub control: (&'a str, &'a Channel),
 }
 
-/// Executes this program again as a child. The caller waits for it with [`reap`].
+/// Executes this program again as a child, with all signals blocked until it listens to them
+/// ([`unblock_signals`]): one that came earlier would end it. The caller waits for it with [`reap`].
 ///
 /// No other thread may start processes meanwhile: they could inherit `control`.
 pub fn spawn(program: &Program) -> io::Result<i32> {
@@ -52,6 +53,9 @@ pub fn spawn(program: &Program) -> io::Result<i32> {
     for (variable, value) in program.environment {
         command.env(variable, value);
     }
+    let deafen = || Ok(pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?);
+    // SAFETY: between fork and exec there is one system call, on memory of its own.
+    unsafe { command.pre_exec(deafen) };
     Ok(command.spawn()?.id() as i32)
 }
 
@@ -269,7 +273,8 @@ pub fn end_with_closed_output() {
     debug_assert!(done.is_ok());
 }
 
-/// Lets all signals through that whoever started this process may have blocked.
+/// Lets all signals through that whoever started this process may have blocked, and those that
+/// waited.
 pub fn unblock_signals() {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }

@@ -43,6 +43,7 @@ async fn follow(control: &Control, mut stream: Stream) -> io::Result<()> {
     let mut quit = signal(SignalKind::quit())?;
     let mut reopen = signal(SignalKind::user_defined1())?;
     let mut reload = signal(SignalKind::hangup())?;
+    process::unblock_signals();
     tell(control, &Report::Ready);
     let mut led = true;
     loop {

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::kernel::process;
 use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
 
 /// Signals that mean something, or must not end the process.
@@ -26,7 +27,9 @@ impl Signals {
             STATS_CLEAR,
         ];
         let catch = |number| Ok((number, signal(SignalKind::from_raw(number))?));
-        Ok(Signals(numbers.into_iter().map(catch).collect::<io::Result<_>>()?))
+        let signals = numbers.into_iter().map(catch).collect::<io::Result<_>>()?;
+        process::unblock_signals();
+        Ok(Signals(signals))
     }
 
     /// The number of the next signal. Cancel-safe.
