@@ -5,6 +5,7 @@
 mod bad_input;
 mod cell;
 mod early_signals;
+mod examples;
 mod faces;
 mod names;
 mod supervisor;

@@ -80,6 +80,10 @@ struct Files {
     /// nginx's config file [default: /etc/nginx/nginx.conf, if it is there]
     #[arg(short = 'n', long = "nginx", value_name = "FILE")]
     nginx: Option<PathBuf>,
+    /// Lines of keepalived's config that begin with @ID count [default: the host's name up to its
+    /// first dot]
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -155,7 +159,7 @@ fn with(files: Files, run: impl FnOnce(Inputs) -> ExitCode) -> ExitCode {
         prefix: PathBuf::from(super::nginx::PREFIX),
         ..NginxInput::default()
     });
-    run(Inputs { keepalived, nginx, ..Inputs::default() })
+    run(Inputs { keepalived, nginx, config_id: files.config_id })
 }
 
 fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
