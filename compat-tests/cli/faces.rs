@@ -115,6 +115,8 @@ fn keepalived_answers_options_as_keepalived_does() {
     let second = version.err.split_whitespace().nth(1).unwrap();
     assert!(second.starts_with('v') && second[1..].split('.').count() == 3, "{second}");
     assert!(version.err.contains("evenkeel"));
+    // The best known exporter asks for no JSON, and ends, where this isn't to be read.
+    assert!(version.err.contains("--enable-json"), "{}", version.err);
     assert_eq!(run(cell.ours("keepalived").arg("--help")).code, 0);
 }
 

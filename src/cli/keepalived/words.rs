@@ -12,7 +12,9 @@ pub(super) fn say_version() {
         let part = |part: &OsStr| part.to_string_lossy().into_owned();
         eprintln!("Running on {} {}\n", part(name.sysname()), part(name.release()));
     }
-    eprintln!("Config options:  VRRP VRRP_AUTH");
+    // Exporters and playbooks look for words in these two lines before they ask for more.
+    eprintln!("configure options: --enable-nftables --enable-json\n");
+    eprintln!("Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT\n");
 }
 
 pub(super) fn say_help() {
