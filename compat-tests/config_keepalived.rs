@@ -50,7 +50,7 @@ impl Host for Fixed {
         Some(RunAs { name: name.to_owned(), uid, gid, groups: Vec::new() })
     }
 
-    fn script(&self, path: &Path) -> ScriptFile {
+    fn script(&self, path: &Path, _: Option<&RunAs>) -> ScriptFile {
         match path.to_str().unwrap_or_default() {
             "/bin/true" | "/bin/false" | "/usr/bin/true" | "/bin/sh" => {
                 ScriptFile::Executable { insecure: false }
@@ -59,7 +59,9 @@ impl Host for Fixed {
                 ScriptFile::Executable { insecure: false }
             }
             "/tmp/insecure.sh" => ScriptFile::Executable { insecure: true },
-            "/etc" | "/etc/passwd" => ScriptFile::NotExecutable,
+            "/etc" => ScriptFile::WrongType,
+            "/etc/passwd" => ScriptFile::NotExecutable,
+            "/etc/passwd/x" => ScriptFile::Inaccessible("Not a directory"),
             _ => ScriptFile::Missing,
         }
     }

@@ -70,7 +70,7 @@ impl Host for FixtureHost {
         Some(RunAs { name: name.to_owned(), uid: id(name)?, gid: gid?, groups: Vec::new() })
     }
 
-    fn script(&self, _: &Path) -> ScriptFile {
+    fn script(&self, _: &Path, _: Option<&RunAs>) -> ScriptFile {
         ScriptFile::Missing
     }
 
@@ -295,7 +295,7 @@ impl Host for OneFile {
         None
     }
 
-    fn script(&self, _: &Path) -> ScriptFile {
+    fn script(&self, _: &Path, _: Option<&RunAs>) -> ScriptFile {
         ScriptFile::Missing
     }
 

@@ -189,6 +189,19 @@ impl Node {
         }
     }
 
+    /// A new config for the router at this place.
+    pub(crate) fn reconfigure(
+        &mut self,
+        now: Instant,
+        at: usize,
+        new: VirtualRouter,
+        out: &mut Vec<Wish>,
+    ) {
+        let scripts = &self.scripts;
+        let verdict = weigh(&new, &|ScriptId(id): ScriptId| scripts[id].script.status());
+        self.handle(now, at, machine::Event::Reconfigure(Box::new(new), verdict), out);
+    }
+
     pub(crate) fn track(&mut self, now: Instant, out: &mut Vec<Wish>) {
         self.track_all(|node, at, event, out| node.handle(now, at, event, out), out);
     }

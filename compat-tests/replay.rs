@@ -232,8 +232,7 @@ fn run(case: &Case) -> Vec<Seen> {
         }
         if let Some(reload) = &step.reload {
             let new = configured(reload, &case.script);
-            node.handle(now, 0, Event::Reconfigure(Box::new(new)), &mut out);
-            node.track(now, &mut out);
+            node.reconfigure(now, 0, new, &mut out);
         }
         if step.shutdown {
             node.handle(now, 0, Event::Shutdown, &mut out);

@@ -3,9 +3,13 @@
 //! The dialects ask a [`Host`] instead of the system, so that fixtures and fuzzing can give them
 //! one that never changes. [`ThisHost`] is the real one.
 
+use std::fs::Metadata;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 use crate::plan::track::RunAs;
 
@@ -30,8 +34,8 @@ pub trait Host {
     fn own_name(&self) -> String {
         "root".to_owned()
     }
-    /// What is at a script's path.
-    fn script(&self, path: &Path) -> ScriptFile;
+    /// What is at a script's path, for somebody who would run it (`None`: this process).
+    fn script(&self, path: &Path, user: Option<&RunAs>) -> ScriptFile;
     /// All addresses of a host name.
     fn resolve(&self, name: &str) -> Vec<IpAddr>;
     fn hostname(&self) -> String;
@@ -45,7 +49,11 @@ pub trait Host {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptFile {
     Missing,
-    /// It is there, but not a file that may be executed.
+    /// The same for this user, and why.
+    Inaccessible(&'static str),
+    /// A folder or a device.
+    WrongType,
+    /// It is there, but this user may not execute it.
     NotExecutable,
     Executable {
         /// Somebody else than root may write to it or to a folder above it, so that it must not
@@ -111,11 +119,24 @@ impl Host for ThisHost {
         user.map_or_else(|| uid.to_string(), |user| user.name)
     }
 
-    fn script(&self, path: &Path) -> ScriptFile {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        let Ok(path) = path.canonicalize() else { return ScriptFile::Missing };
-        let Ok(meta) = path.metadata() else { return ScriptFile::Missing };
-        if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+    fn script(&self, path: &Path, user: Option<&RunAs>) -> ScriptFile {
+        let real = match path.canonicalize() {
+            Ok(real) => real,
+            Err(error) => return unreachable(&error),
+        };
+        let runner = Runner::new(user);
+        let searched = |folder: &Path| folder.metadata().is_ok_and(|it| runner.may_execute(&it));
+        if !real.ancestors().skip(1).all(searched) {
+            return ScriptFile::Inaccessible(Errno::EACCES.desc());
+        }
+        let meta = match real.metadata() {
+            Ok(meta) => meta,
+            Err(error) => return unreachable(&error),
+        };
+        if !meta.is_file() {
+            return ScriptFile::WrongType;
+        }
+        if !runner.may_execute(&meta) {
             return ScriptFile::NotExecutable;
         }
         let others_may_write = |path: &Path| {
@@ -126,7 +147,7 @@ impl Host for ThisHost {
                 meta.uid() != 0 || (!sticky_folder && (group || world))
             })
         };
-        ScriptFile::Executable { insecure: path.ancestors().any(others_may_write) }
+        ScriptFile::Executable { insecure: real.ancestors().any(others_may_write) }
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
@@ -152,5 +173,87 @@ impl Host for ThisHost {
 
     fn is_root(&self) -> bool {
         nix::unistd::geteuid().is_root()
+    }
+}
+
+fn unreachable(error: &io::Error) -> ScriptFile {
+    match error.raw_os_error().map(Errno::from_raw) {
+        None | Some(Errno::ENOENT) => ScriptFile::Missing,
+        Some(errno) => ScriptFile::Inaccessible(errno.desc()),
+    }
+}
+
+/// Whoever would run a script.
+struct Runner<'a> {
+    uid: u32,
+    gid: u32,
+    groups: &'a [u32],
+}
+
+impl<'a> Runner<'a> {
+    fn new(user: Option<&'a RunAs>) -> Self {
+        match user {
+            Some(RunAs { uid, gid, groups, .. }) => Runner { uid: *uid, gid: *gid, groups },
+            None => Runner {
+                uid: nix::unistd::geteuid().as_raw(),
+                gid: nix::unistd::getegid().as_raw(),
+                groups: &[],
+            },
+        }
+    }
+
+    /// Of a folder: search it. By owner, group and others; access control lists aren't asked.
+    fn may_execute(&self, meta: &Metadata) -> bool {
+        let in_group = || meta.gid() == self.gid || self.groups.contains(&meta.gid());
+        let bits = match self.uid {
+            // Root searches everything, and executes what anybody may.
+            0 if meta.is_dir() => return true,
+            0 => 0o111,
+            uid if uid == meta.uid() => 0o100,
+            _ if in_group() => 0o010,
+            _ => 0o001,
+        };
+        meta.mode() & bits != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_script_is_looked_at_with_the_eyes_of_whoever_runs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(folder.path(), 0o755);
+        let file = folder.path().join("check");
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        let meta = file.metadata().unwrap();
+        let user = |uid, gid| RunAs { name: "x".into(), uid, gid, groups: vec![7] };
+        let (owner, mate) = (user(meta.uid(), 65534), user(65533, meta.gid()));
+        let (other, root) = (user(65533, 65533), user(0, 0));
+        let seen = |mode, who: &RunAs| {
+            set(&file, mode);
+            ThisHost.script(&file, Some(who))
+        };
+        let runs = |mode, who: &RunAs| matches!(seen(mode, who), ScriptFile::Executable { .. });
+        assert!(runs(0o700, &owner) && runs(0o010, &root) && runs(0o711, &other));
+        if meta.uid() != 0 {
+            assert_eq!(seen(0o011, &owner), ScriptFile::NotExecutable);
+        }
+        assert!(runs(0o710, &mate) && !runs(0o701, &mate) && !runs(0o710, &other));
+        assert_eq!(seen(0o644, &root), ScriptFile::NotExecutable);
+        assert_eq!(ThisHost.script(folder.path(), None), ScriptFile::WrongType);
+        let at = |name: &str, who: &RunAs| ThisHost.script(&folder.path().join(name), Some(who));
+        assert_eq!(at("nowhere", &root), ScriptFile::Missing);
+        assert_eq!(at("check/x", &root), ScriptFile::Inaccessible("Not a directory"));
+        set(&file, 0o755);
+        set(folder.path(), 0o700);
+        assert_eq!(at("check", &other), ScriptFile::Inaccessible("Permission denied"));
+        assert!(matches!(at("check", &root), ScriptFile::Executable { .. }));
     }
 }

@@ -9,6 +9,7 @@ use evenkeel::plan::vrrp::VirtualRouter;
 use evenkeel::plan::wire::{AntiReplay, Family, Hmac, HmacMode};
 use evenkeel::vrrp::machine::{Action, Counter, Event, Machine, Received, State};
 use evenkeel::vrrp::packet::Outgoing;
+use evenkeel::vrrp::track::{Standing, Verdict};
 use serde::Deserialize;
 
 use super::{Fields, bytes, received, usual};
@@ -270,7 +271,8 @@ fn keys_rotate_without_a_gap() {
     assert_eq!(listener.hear(&sender.first(wall(0.0)), wall(0.0)), None);
     for (step, keys) in [both(1), both(2), hmac(2, OTHER)].into_iter().enumerate() {
         let mut out = Vec::new();
-        let reload = Event::Reconfigure(Box::new(router(200, Some(keys))));
+        let fit = Verdict { priority: 200, standing: Standing::Fit };
+        let reload = Event::Reconfigure(Box::new(router(200, Some(keys))), fit);
         sender.machine.handle(sender.now, reload, &mut out);
         assert_eq!(sender.machine.state(), State::Active, "no flap");
         let at = wall(1.0 + step as f64);

@@ -200,12 +200,8 @@ impl World {
         for (network, config) in host.configs.iter_mut().enumerate() {
             config.priority = if meek { 254 } else { priority };
             if let Some(daemon) = &mut host.daemon {
-                let event = Event::Reconfigure(Box::new(config.clone()));
-                daemon.handle(now, network, event, &mut out);
+                daemon.reconfigure(now, network, config.clone(), &mut out);
             }
-        }
-        if let Some(daemon) = &mut host.daemon {
-            daemon.track(now, &mut out);
         }
         self.carry_out(index, out);
     }

@@ -21,7 +21,8 @@ const MOST: i64 = 253;
 pub enum ScriptStatus {
     /// No result yet.
     Unknown,
-    /// No result yet, and `init_fail`: down, but it has no weight yet.
+    /// No result yet, and `init_fail`: called down in keepalived's dump, and nothing else comes of
+    /// it (measured: neither a fault nor a weight, not even by a reload).
     PresumedDown,
     Up,
     Down,
@@ -96,13 +97,14 @@ pub fn weigh(router: &VirtualRouter, watched: &impl Watched) -> Verdict {
     Verdict { priority, standing }
 }
 
-fn script(line: &TrackedScript, status: ScriptStatus) -> (i64, Standing) {
+/// What a script of this status adds, and whether it is a fault.
+pub fn script(line: &TrackedScript, status: ScriptStatus) -> (i64, Standing) {
     let TrackedScript { weight, reverse, .. } = *line;
     match status {
-        ScriptStatus::Unknown if weight == 0 => (0, Standing::Waiting),
-        ScriptStatus::Unknown => (0, Standing::Fit),
-        ScriptStatus::PresumedDown if weight != 0 => (0, Standing::Fit),
-        ScriptStatus::PresumedDown | ScriptStatus::Down => either(weight, reverse, false),
+        ScriptStatus::Unknown | ScriptStatus::PresumedDown => {
+            (0, if weight == 0 { Standing::Waiting } else { Standing::Fit })
+        }
+        ScriptStatus::Down => either(weight, reverse, false),
         ScriptStatus::Up => either(weight, reverse, true),
     }
 }

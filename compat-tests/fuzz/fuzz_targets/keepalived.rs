@@ -35,7 +35,7 @@ impl Host for OneFile<'_> {
         (name == "root").then(|| RunAs { name: name.to_owned(), uid: 0, gid: 0, groups: Vec::new() })
     }
 
-    fn script(&self, path: &Path) -> ScriptFile {
+    fn script(&self, path: &Path, _: Option<&RunAs>) -> ScriptFile {
         match path.to_str() {
             Some("/bin/true") => ScriptFile::Executable { insecure: false },
             _ => ScriptFile::Missing,

@@ -36,7 +36,7 @@ impl Host for FuzzHost<'_> {
         Some(RunAs { name: name.to_owned(), uid: 1, gid: 1, groups: Vec::new() })
     }
 
-    fn script(&self, _: &Path) -> ScriptFile {
+    fn script(&self, _: &Path, _: Option<&RunAs>) -> ScriptFile {
         ScriptFile::Missing
     }
 

@@ -50,9 +50,17 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         }
     }
     let missing = Vec::new();
-    let devices = HashSet::new();
-    let mut lowering =
-        Lowering { config, host, scripts, checks, ids, diagnostics, missing, devices };
+    let mut lowering = Lowering {
+        config,
+        host,
+        scripts,
+        checks,
+        ids,
+        tracked_scripts: HashSet::new(),
+        diagnostics,
+        missing,
+        devices: HashSet::new(),
+    };
     lowering.paces();
     let grouped = lowering.groups();
     lowering.interfaces_of_groups();
@@ -69,9 +77,9 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     lowering.missing_interfaces();
     lowering.duplicates();
     let sockets = lowering.sockets();
-    let Lowering { scripts, checks, mut diagnostics, .. } = lowering;
+    let Lowering { scripts, checks, tracked_scripts, mut diagnostics, .. } = lowering;
     scripts.finish(&mut diagnostics);
-    unused(config, &checks, &mut diagnostics);
+    unused(&checks, &tracked_scripts, &mut diagnostics);
     let fatal = config.fatal || diagnostics.worst() == Some(Severity::Fatal);
     let plan = (!fatal).then(|| {
         let router_id = config.globals.router_id.as_ref().map(|at| at.value.clone());
@@ -102,6 +110,8 @@ struct Lowering<'a> {
     checks: Vec<TrackScript>,
     /// Names into `checks`.
     ids: HashMap<&'a str, ScriptId>,
+    /// Of `checks`: those that some instance really tracks.
+    tracked_scripts: HashSet<ScriptId>,
     diagnostics: Diagnostics,
     /// Interfaces that don't exist, and where they are named.
     missing: Vec<(String, Span)>,
@@ -166,20 +176,15 @@ impl Lowering<'_> {
     }
 }
 
-/// Says which scripts nobody tracks.
-fn unused(config: &KeepalivedConfig, checks: &[TrackScript], diagnostics: &mut Diagnostics) {
-    // Groups track scripts, too.
-    if !config.groups.is_empty() {
-        return;
-    }
-    let instances = config.instances.iter().map(|instance| &instance.tracking);
-    let groups = config.groups.iter().map(|group| &group.tracking);
-    let tracked = instances.chain(groups).flat_map(|tracking| &tracking.scripts);
-    let tracked: HashSet<&str> = tracked.map(|track| track.name.value.as_str()).collect();
-    for check in checks.iter().filter(|check| !tracked.contains(check.name.as_str())) {
+/// Says which scripts nobody tracks, or nobody may.
+fn unused(checks: &[TrackScript], tracked: &HashSet<ScriptId>, diagnostics: &mut Diagnostics) {
+    for (index, check) in checks.iter().enumerate() {
+        if tracked.contains(&ScriptId(index)) {
+            continue;
+        }
         let message = format!("Warning - script {} is not used", check.name);
         let diagnostic = Diagnostic::warning("keepalived/unused", message).at(check.span);
-        diagnostics.push(diagnostic.help("no track_script names it"));
+        diagnostics.push(diagnostic.help("no track_script names it that counts"));
     }
 }
 

@@ -7,13 +7,15 @@ use super::super::config::{Command, Globals, Script, User};
 use crate::host::{Host, ScriptFile};
 use crate::plan::track::{Check, RunAs, TrackScript};
 use crate::plan::vrrp::NotifyScript;
-use crate::text::{Diagnostic, Diagnostics, Span};
+use crate::text::{Diagnostic, Diagnostics, Severity, Span};
 
 /// The user whom keepalived takes for scripts where nobody is named, if there is one.
 const DEFAULT_USER: &str = "keepalived_script";
 
 /// Where commands without a path are looked for where the environment says nothing.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const NO_SHELL: &str = "commands run without a shell; shell syntax belongs into a script file";
 
 const SECURITY: &str =
     "`enable_script_security` in global_defs keeps root from running what others may write to";
@@ -28,6 +30,10 @@ pub(super) struct Scripts<'a> {
     supplementary_groups: bool,
     /// Some command runs as root.
     as_root: Option<Span>,
+    /// And others than root may change it.
+    insecure: bool,
+    /// That the default user isn't there was said.
+    told_default: bool,
     /// So does a startup or shutdown script.
     outer_as_root: bool,
 }
@@ -41,6 +47,7 @@ impl<'a> Scripts<'a> {
         let users = globals.script_users.iter().filter_map(|user| {
             let found = resolve(host, user, globals.telling.supplementary_groups);
             if found.is_none() {
+                diagnostics.push(nobody_there(host, user));
                 let message = "Error setting global script uid/gid";
                 let diagnostic = Diagnostic::error("keepalived/user", message);
                 diagnostics.push(diagnostic.label(user.span, nobody(user)));
@@ -55,6 +62,8 @@ impl<'a> Scripts<'a> {
             user,
             supplementary_groups: globals.telling.supplementary_groups,
             as_root: None,
+            insecure: false,
+            told_default: !globals.script_users.is_empty(),
             outer_as_root: false,
         }
     }
@@ -76,6 +85,7 @@ impl<'a> Scripts<'a> {
             Some(user) => match self.resolve(user) {
                 Some(user) => Some(user),
                 None => {
+                    diagnostics.push(nobody_there(self.host, user));
                     let quoted = command.argv.iter().map(|word| format!("'{word}'"));
                     let quoted = quoted.collect::<Vec<_>>().join(" ");
                     let message = format!("Unable to set uid/gid for script {quoted}");
@@ -85,6 +95,7 @@ impl<'a> Scripts<'a> {
                 }
             },
             None if self.secure && self.user.is_none() => {
+                self.tell_default(diagnostics);
                 let message =
                     format!("Unable to set default user for vrrp script {name} - removing");
                 let help = format!(
@@ -96,7 +107,10 @@ impl<'a> Scripts<'a> {
                 diagnostics.push(diagnostic.help(help));
                 return None;
             }
-            None => self.user.clone(),
+            None => {
+                self.tell_default(diagnostics);
+                self.user.clone()
+            }
         };
         let check = match recognise(command.argv.clone()) {
             Check::Command { argv } => {
@@ -104,7 +118,10 @@ impl<'a> Scripts<'a> {
                 let argv = self.executable(argv, &user, Some(&what), command.span, diagnostics)?;
                 Check::Command { argv }
             }
-            known => known,
+            known => {
+                self.note_tool(known.argv(), &user, command.span, diagnostics);
+                known
+            }
         };
         self.note_root(&user, command.span);
         let interval =
@@ -154,6 +171,7 @@ impl<'a> Scripts<'a> {
             Some(user) => match self.resolve(user) {
                 Some(user) => Some(user),
                 None => {
+                    diagnostics.push(nobody_there(self.host, user));
                     let message = format!(
                         "Invalid user/group for {what} {} - ignoring",
                         command.argv.join(" ")
@@ -165,7 +183,10 @@ impl<'a> Scripts<'a> {
                     return None;
                 }
             },
-            None => self.user.clone(),
+            None => {
+                self.tell_default(diagnostics);
+                self.user.clone()
+            }
         };
         let argv = command.argv.clone();
         let argv = self.executable(argv, &user, None, command.span, diagnostics)?;
@@ -192,12 +213,26 @@ impl<'a> Scripts<'a> {
             diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
         }
         if let Some(span) = self.as_root.filter(|_| !self.secure) {
-            let message =
-                "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
+            let mut message =
+                "SECURITY VIOLATION - scripts are being executed but script_security not enabled."
+                    .to_owned();
+            if self.insecure {
+                message.push_str(" There are insecure scripts.");
+            }
             // No place: keepalived names none, and it is about the whole file.
             let _ = span;
             diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
         }
+    }
+
+    /// Says once that scripts of nobody's run as this process does, or not at all.
+    fn tell_default(&mut self, diagnostics: &mut Diagnostics) {
+        if self.user.is_some() || std::mem::replace(&mut self.told_default, true) {
+            return;
+        }
+        let message = format!("Script user '{DEFAULT_USER}' does not exist");
+        let help = "`script_user` in global_defs says whom scripts run as";
+        diagnostics.push(Diagnostic::new(Severity::Note, "keepalived/user", message).help(help));
     }
 
     fn note_root(&mut self, user: &Option<RunAs>, span: Span) {
@@ -223,19 +258,32 @@ impl<'a> Scripts<'a> {
             return Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), argv.join(" ")]);
         }
         let root = user.as_ref().map_or(self.host.is_root(), |user| user.uid == 0);
-        let path = self.path(&argv[0]);
-        let shown = &argv[0];
-        let (message, tracked, help) = match path.as_deref().map(|path| self.host.script(path)) {
-            Some(ScriptFile::Executable { insecure: true }) if self.secure && root => (
-                format!("Unsafe permissions found for script '{shown}' - disabling."),
-                tracked.map(|what| format!("Disabling {what} due to insecure")),
-                "somebody else than root may write to it or to a folder above it",
-            ),
-            Some(ScriptFile::Executable { .. }) => {
-                argv[0] = path.unwrap_or_default().to_string_lossy().into_owned();
-                return Some(argv);
+        let shown = argv[0].clone();
+        let file = match self.path(&shown, user) {
+            Some(path) => {
+                argv[0] = path.to_string_lossy().into_owned();
+                if argv[0] != shown {
+                    diagnostics.push(resolved(&shown, &argv[0], span));
+                }
+                self.host.script(&path, user.as_ref())
             }
-            Some(ScriptFile::NotExecutable) => {
+            None => ScriptFile::Missing,
+        };
+        let (message, because, help) = match file {
+            ScriptFile::Executable { insecure } if insecure && root => {
+                let stops = if self.secure { " - disabling" } else { "" };
+                let message = format!("Unsafe permissions found for script '{}'{stops}.", argv[0]);
+                let help = "somebody else than root may write to it or to a folder above it";
+                if !self.secure {
+                    self.insecure = true;
+                    let diagnostic = Diagnostic::warning("keepalived/script", message).at(span);
+                    diagnostics.push(diagnostic.help(help));
+                    return Some(argv);
+                }
+                (message, Some("due to insecure"), help)
+            }
+            ScriptFile::Executable { .. } => return Some(argv),
+            ScriptFile::NotExecutable => {
                 let (uid, gid) = user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
                 let message = format!(
                     "WARNING - script '{shown}' is not executable for uid:gid {uid}:{gid} - \
@@ -243,25 +291,45 @@ impl<'a> Scripts<'a> {
                 );
                 // To keepalived's -t it is a script like others.
                 self.note_root(user, span);
-                (message, None, "it is no file, or nobody may execute it")
+                (message, None, "whom it runs as may not execute it")
             }
-            Some(ScriptFile::Missing) | None => (
-                match shown.contains('/') {
-                    true => {
-                        format!("Script {shown} cannot be accessed - No such file or directory")
-                    }
-                    false => format!("Cannot find script {shown} in path - disabling"),
-                },
-                tracked.map(|what| format!("Disabling {what} since not found/accessible")),
-                "commands run without a shell; shell syntax belongs into a script file",
+            ScriptFile::WrongType => {
+                self.note_root(user, span);
+                let message = format!("Wrong file type found in script path '{shown}'.");
+                (message, Some("due to insecure"), "it is no file")
+            }
+            ScriptFile::Missing if !shown.contains('/') => (
+                format!("Cannot find script {shown} in path - disabling"),
+                Some("since not found/accessible"),
+                NO_SHELL,
             ),
+            ScriptFile::Missing => {
+                let why = "No such file or directory";
+                let message = format!("Script {shown} cannot be accessed - {why}");
+                (message, Some("since not found/accessible"), NO_SHELL)
+            }
+            ScriptFile::Inaccessible(why) => {
+                let message = format!("Script {shown} cannot be accessed - {why}");
+                let help = "whom it runs as can't get there";
+                (message, Some("since not found/accessible"), help)
+            }
         };
-        let diagnostic = match tracked {
-            Some(message) => Diagnostic::error("keepalived/script", message),
-            None => Diagnostic::warning("keepalived/script", message),
-        };
-        diagnostics.push(diagnostic.at(span).help(help));
+        let diagnostic = Diagnostic::warning("keepalived/script", message).at(span).help(help);
+        diagnostics.push(diagnostic);
+        if let (Some(what), Some(because)) = (tracked, because) {
+            let message = format!("Disabling {what} {because}");
+            diagnostics.push(Diagnostic::error("keepalived/script", message).at(span));
+        }
         None
+    }
+
+    /// keepalived finds these tools, too, before it would run them.
+    fn note_tool(&self, argv: &[String], user: &Option<RunAs>, span: Span, out: &mut Diagnostics) {
+        if let Some(path) = self.path(&argv[0], user).map(|it| it.to_string_lossy().into_owned())
+            && path != argv[0]
+        {
+            out.push(resolved(&argv[0], &path, span));
+        }
     }
 
     /// `startup_script` or `shutdown_script`. `None`: it isn't run, which was said.
@@ -307,15 +375,27 @@ impl<'a> Scripts<'a> {
         self.user.as_ref()
     }
 
-    /// The file that a command's first word means.
-    fn path(&self, word: &str) -> Option<PathBuf> {
+    /// The file that a command's first word means. (2.2.7 finds none for others than root: it
+    /// can't become them twice, and disables the script.)
+    fn path(&self, word: &str, user: &Option<RunAs>) -> Option<PathBuf> {
         if word.contains('/') {
             return Some(PathBuf::from(word));
         }
         let folders = self.host.environment("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
         let mut paths = folders.split(':').map(|folder| Path::new(folder).join(word));
-        paths.find(|path| matches!(self.host.script(path), ScriptFile::Executable { .. }))
+        let runs = |path: &PathBuf| {
+            matches!(self.host.script(path, user.as_ref()), ScriptFile::Executable { .. })
+        };
+        paths.find(runs)
     }
+}
+
+/// What keepalived says of a command without a path.
+fn resolved(word: &str, path: &str, span: Span) -> Diagnostic {
+    let message = format!(
+        "WARNING - script `{word}` resolved by path search to `{path}`. Please specify full path."
+    );
+    Diagnostic::warning("keepalived/script", message).at(span)
 }
 
 /// A group of `:GROUP` or `:` asks for the user's supplementary groups, as does `supplementary`.
@@ -327,6 +407,16 @@ fn resolve(host: &dyn Host, user: &User, supplementary: bool) -> Option<RunAs> {
         found.groups = host.groups(&found.name, found.gid);
     }
     Some(found)
+}
+
+/// As keepalived says it, before it says whose it is.
+fn nobody_there(host: &dyn Host, user: &User) -> Diagnostic {
+    let group = user.group.as_deref().filter(|_| host.user(&user.name, None).is_some());
+    let message = match group {
+        Some(group) => format!("Script group '{}' does not exist", group.trim_start_matches(':')),
+        None => format!("Script user '{}' does not exist", user.name),
+    };
+    Diagnostic::new(Severity::Note, "keepalived/user", message)
 }
 
 pub(super) fn nobody(user: &User) -> String {

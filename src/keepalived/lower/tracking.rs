@@ -59,6 +59,7 @@ impl Lowering<'_> {
             let primary = instance.interface.as_ref().map(|at| &at.value);
             tracking.interfaces.retain(|it| !it.by_group || Some(&it.what) != primary);
         }
+        self.tracked_scripts.extend(scripts.iter().map(|it| it.script));
         (scripts, tracking)
     }
 

@@ -74,6 +74,7 @@ impl Role {
             // Who does what now isn't settled until all have changed.
             router.group = None;
         }
+        self.explain_faults(&plan.routers);
         for (new, before) in plan.routers.into_iter().zip(before) {
             match before {
                 Some(at) => self.reconfigure(now, at, new),
@@ -148,15 +149,12 @@ impl Role {
     pub(super) fn reconfigure(&mut self, now: Instant, at: usize, new: VirtualRouter) {
         let before = Places::of(self.routers[at].machine.router());
         let verdict = self.verdict(&new);
-        let tracked = new.tracks();
         let interface = self.interface_event(&new);
-        // What is done now still concerns the old places.
-        self.tell_on(now, at, Event::Reconfigure(Box::new(new)), &before);
-        self.tell(now, at, interface);
+        self.explain_scripts(&new);
         self.routers[at].verdict = Some(verdict);
-        if tracked {
-            self.tell(now, at, Event::Tracking(verdict));
-        }
+        // What is done now still concerns the old places.
+        self.tell_on(now, at, Event::Reconfigure(Box::new(new), verdict), &before);
+        self.tell(now, at, interface);
     }
 
     /// Leaves in an orderly way.

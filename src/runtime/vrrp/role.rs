@@ -139,6 +139,7 @@ impl Role {
         let still_there: HashSet<Held> =
             held.iter().filter(|it| role.network.is_on(it)).copied().collect();
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
+        role.explain_faults(&plan.routers);
         let mut beginners = Vec::new();
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);

@@ -110,6 +110,10 @@ impl Scripts {
         self.scripts.get(script.0).map_or(ScriptStatus::Unknown, |it| it.machine.status())
     }
 
+    pub(super) fn name(&self, script: ScriptId) -> &str {
+        self.scripts.get(script.0).map_or("", |it| &it.machine.plan().name)
+    }
+
     fn tell(&mut self, now: Instant, at: usize, event: Event, probe: &Probe) {
         let Tracked { key, machine } = &mut self.scripts[at];
         let mut actions = Vec::new();

@@ -11,7 +11,9 @@ use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::probe::Finding;
 use crate::vrrp::file::{Change, change};
 use crate::vrrp::machine::Event;
-use crate::vrrp::track::{ScriptStatus, Standing, Verdict, Watched, file_adds, file_status, weigh};
+use crate::vrrp::track::{
+    self, ScriptStatus, Standing, Verdict, Watched, file_adds, file_status, weigh,
+};
 
 /// Everything, at this moment.
 struct Everything<'a> {
@@ -119,35 +121,47 @@ impl Role {
         }
     }
 
-    /// Says what besides its own interface keeps a router from beginning; whether there is
-    /// anything.
-    pub(super) fn explain_faults(&self, router: &VirtualRouter) -> bool {
-        let (name, mut any) = (&router.name, false);
-        let mut say = |colon: &str, why: String| {
-            any = true;
-            tracing::info!("({name}){colon} entering FAULT state ({why})");
+    /// Says what of all that they track, besides scripts, keeps routers of a new plan from taking
+    /// part.
+    pub(super) fn explain_faults(&self, routers: &[VirtualRouter]) {
+        let say = |router: &VirtualRouter, colon: &str, why: String| {
+            tracing::info!("({}){colon} entering FAULT state ({why})", router.name);
         };
-        let tracking = &router.tracking;
-        for line in tracking.interfaces.iter().filter(|line| line.weight == 0) {
-            if self.network.is_up(&line.what) == line.reverse {
-                say(":", format!("interface {} down", line.what));
+        for router in routers {
+            for line in router.tracking.interfaces.iter().filter(|line| line.weight == 0) {
+                if self.network.is_up(&line.what) == line.reverse {
+                    say(router, ":", format!("interface {} down", line.what));
+                }
             }
         }
-        for line in &tracking.files {
-            let value = self.objects.file(line.what);
-            if let Some(value) = value.filter(|_| file_adds(line, value).is_none()) {
-                let status = file_status(line, value.into());
-                let file = self.objects.file_name(line.what);
-                say(":", format!("tracked file {file} has status {status}"));
+        for router in routers {
+            for line in &router.tracking.files {
+                let value = self.objects.file(line.what);
+                if let Some(value) = value.filter(|_| file_adds(line, value).is_none()) {
+                    let status = file_status(line, value.into());
+                    let file = self.objects.file_name(line.what);
+                    say(router, ":", format!("tracked file {file} has status {status}"));
+                }
             }
         }
-        for line in tracking.processes.iter().filter(|line| line.weight == 0) {
-            if self.objects.process(line.what) == line.reverse {
-                let process = self.objects.process_name(line.what);
-                say("", format!("tracked process {process} quorum not achieved"));
+        for router in routers {
+            for line in router.tracking.processes.iter().filter(|line| line.weight == 0) {
+                if self.objects.process(line.what) == line.reverse {
+                    let process = self.objects.process_name(line.what);
+                    say(router, "", format!("tracked process {process} quorum not achieved"));
+                }
             }
         }
-        any
+    }
+
+    /// The same of scripts, which at the start have no results yet.
+    pub(super) fn explain_scripts(&self, router: &VirtualRouter) {
+        for line in &router.scripts {
+            if track::script(line, self.scripts.status(line.script)).1 == Standing::Faulty {
+                let (name, script) = (&router.name, self.scripts.name(line.script));
+                tracing::info!("({name}): entering FAULT state due to script {script}");
+            }
+        }
     }
 
     /// `track_src_ip`: is the source address there? keepalived 2.2.7 takes the keyword and doesn't
@@ -164,7 +178,8 @@ impl Role {
         self.routers[at].verdict = Some(verdict);
         let fit = matches!(interface, Event::Interface { up: true, .. });
         self.tell(now, at, interface);
-        let faulty = verdict.standing == Standing::Faulty && self.explain_faults(&config);
+        self.explain_scripts(&config);
+        let faulty = verdict.standing == Standing::Faulty;
         self.tell(now, at, Event::Tracking(verdict));
         if faulty && fit {
             tracing::info!("({}) entering FAULT state", config.name);

@@ -74,9 +74,9 @@ pub enum Event {
     AddressLost(VirtualAddress),
     /// The same with a route or rule, named for people.
     BelongingLost(String),
-    /// A new config for what is [still](super::Machine::is_still) the same router: only differences become actions. Where scripts are
-    /// tracked, an [`Event::Tracking`] by the new config has to follow.
-    Reconfigure(Box<VirtualRouter>),
+    /// A new config for what is [still](super::Machine::is_still) the same router, and what tracking
+    /// makes of it by that: only differences become actions.
+    Reconfigure(Box<VirtualRouter>, Verdict),
     /// Leave in an orderly way: priority 0, addresses off.
     Shutdown,
 }

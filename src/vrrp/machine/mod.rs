@@ -195,7 +195,7 @@ impl Machine {
             Event::Recovered { verdict, adds } => self.recover(now, verdict, adds, out),
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
             Event::BelongingLost(what) => self.lose_belonging(now, &what, out),
-            Event::Reconfigure(router) => self.reconfigure(now, *router, out),
+            Event::Reconfigure(router, verdict) => self.reconfigure(now, *router, verdict, out),
             Event::Shutdown => self.shut_down(now, out),
         }
     }

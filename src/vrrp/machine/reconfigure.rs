@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::belongings::differences;
-use super::{Action, Actions, Machine, OWNER, State};
+use super::{Action, Actions, Machine, State};
 use crate::plan::vrrp::VirtualRouter;
 use crate::vrrp::track::{Standing, Verdict};
 
@@ -23,15 +23,27 @@ impl Machine {
     }
 
     /// State and timers stay; only differences become actions.
-    pub(super) fn reconfigure(&mut self, now: Instant, new: VirtualRouter, out: &mut Actions) {
+    pub(super) fn reconfigure(
+        &mut self,
+        now: Instant,
+        new: VirtualRouter,
+        verdict: Verdict,
+        out: &mut Actions,
+    ) {
         // A predecessor's addresses are known by the old config only.
         self.give_up_resuming(out);
         let advert_differs = advert_differs(&self.router, &new);
         let old = std::mem::replace(&mut self.router, new);
         self.ledger.forget_sender();
-        self.verdict = self.verdict_after(&old);
+        self.verdict = verdict;
         if old.priority != self.router.priority {
             self.conceded = false;
+        }
+        let (configured, effective) = (self.router.priority, verdict.priority);
+        if configured != effective {
+            // As keepalived, at each reload from the start.
+            let change = format!("Changing effective priority from {configured} to {effective}");
+            self.info(out, &change);
         }
         if !self.router.preempt || self.router.preempt_delay.is_zero() {
             self.preempt_at = None;
@@ -45,20 +57,13 @@ impl Machine {
                 self.begin_as_backup(now, out);
             }
         }
-        self.settle(now, out);
-    }
-
-    /// What scripts add or take is as before until tracking says otherwise, so that the advert that
-    /// tells of a new priority tells the right one.
-    fn verdict_after(&self, old: &VirtualRouter) -> Verdict {
-        let (before, after) = (old.priority, self.router.priority);
-        if !self.router.tracks() {
-            return Verdict { priority: after, standing: Standing::Fit };
+        let took_part = matches!(self.state, State::Backup | State::Active);
+        if self.started && took_part && self.own_standing() == Standing::Faulty {
+            // Other words than at any other time.
+            self.info(out, "entering FAULT state");
+            self.take_no_part(now, true, out);
         }
-        let adjustment = i16::from(self.verdict.priority) - i16::from(before);
-        let sum = (i16::from(after) + adjustment).clamp(1, i16::from(OWNER) - 1);
-        let priority = if after == OWNER { OWNER } else { sum as u8 };
-        Verdict { priority, ..self.verdict }
+        self.settle(now, out);
     }
 
     fn exchange_addresses(

@@ -71,6 +71,11 @@ impl Machine {
         if alone || self.state == State::Active {
             self.info(out, "Entering FAULT STATE");
         }
+        self.take_no_part(now, alone, out);
+    }
+
+    /// `alone`: not since another member of its group may not.
+    pub(super) fn take_no_part(&mut self, now: Instant, alone: bool, out: &mut Actions) {
         if self.state == State::Active {
             self.say_goodbye(now, out);
             if alone {
