@@ -31,7 +31,7 @@ pub(super) use lvs::{server_name, service_name};
 
 pub type Row = Directive<KeepalivedConfig>;
 
-const TABLES: [&[Row]; 24] = [
+const TABLES: &[&[Row]] = &[
     global::TABLE,
     global::wire::TABLE,
     global::conduct::TABLE,
@@ -50,6 +50,8 @@ const TABLES: [&[Row]; 24] = [
     script::TABLE,
     track::TABLE,
     lvs::service::TABLE,
+    lvs::server::TABLE,
+    lvs::sorry::TABLE,
     lvs::group::TABLE,
     lvs::tls::TABLE,
     lvs::timing::TABLE,

@@ -2,8 +2,8 @@
 //! "LVS configuration").
 //!
 //! Everything is read, checked and kept as keepalived does it; nothing of it runs yet, which is
-//! said once, when the config is read. [`service`] has virtual and real servers, [`timing`] what
-//! all levels may say, [`check`] and [`http`] the checkers, [`group`] addresses that services
+//! said once, when the config is read. [`service`] has virtual servers, [`server`] real ones,
+//! [`timing`] what all levels may say, [`check`] and [`http`] the checkers, [`group`] addresses that services
 //! share.
 
 pub(super) mod check;
@@ -12,7 +12,10 @@ mod forwarding;
 pub(super) mod group;
 pub(super) mod http;
 mod payload;
+pub(super) mod server;
 pub(super) mod service;
+pub(super) mod sorry;
+mod target;
 pub(super) mod timing;
 pub(super) mod tls;
 
@@ -56,8 +59,8 @@ pub(super) fn head(words: &[Word], diagnostics: &mut Diagnostics) -> bool {
     match words[0].text.as_slice() {
         // Nothing behind the keyword is complained of with all others of that kind.
         _ if words.len() == 1 => true,
-        b"virtual_server" => service::target(words, diagnostics).is_some(),
-        b"real_server" => service::server_address(words, diagnostics).is_some(),
+        b"virtual_server" => target::target(words, diagnostics).is_some(),
+        b"real_server" => target::server_address(words, diagnostics).is_some(),
         _ => true,
     }
 }
@@ -71,7 +74,7 @@ pub(super) fn closed(
 ) {
     match context {
         "virtual_server" => service::service_closed(config, node, diagnostics),
-        "virtual_server real_server" => service::server_closed(config, node, diagnostics),
+        "virtual_server real_server" => server::server_closed(config, node, diagnostics),
         "virtual_server real_server HTTP_GET url" | "virtual_server real_server SSL_GET url" => {
             http::url_closed(config, node, diagnostics);
         }

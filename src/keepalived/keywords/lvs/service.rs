@@ -1,13 +1,13 @@
-//! Virtual servers and their real servers (keepalived.conf(5), "Virtual server(s)").
+//! Virtual servers (keepalived.conf(5), "Virtual server(s)").
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::super::config::checker::{Common, Level, Server, Service, Sorry, Target};
+use super::super::super::config::checker::{Level, Service};
 use super::super::super::config::{Command, KeepalivedConfig};
 use super::super::Row;
 use super::super::read::{self, wrong};
-use super::{NOT_RUN, RS, SERVERS, VS, complaint, end, forwarding};
+use super::target::target;
+use super::{NOT_RUN, VS, complaint, end};
 use crate::plan::checker::{Family, Forwarding, Granularity, Protocol};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
@@ -20,16 +20,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .block("virtual_server")
     .partial(NOT_RUN, virtual_server),
-    Row::of(VS, "real_server", "ADDRESS [PORT]", "A server behind the virtual service")
-        .block("virtual_server real_server")
-        .partial(NOT_RUN, real_server),
     Row::of(VS, "lvs_sched", "SCHEDULER", "Scheduler").default("wlc").partial(NOT_RUN, scheduler),
     Row::of(VS, "lb_algo", "SCHEDULER", "Old name of lvs_sched").partial(NOT_RUN, scheduler),
-    Row::of(SERVERS, "lvs_method", "NAT|DR|TUN [OPTION...]", "How packets get to the real server")
-        .default("NAT")
-        .partial(NOT_RUN, method),
-    Row::of(VS, "lb_kind", "NAT|DR|TUN [OPTION...]", "Old name of lvs_method")
-        .partial(NOT_RUN, method),
     Row::of(VS, "flag-1", "", "Scheduler flag 1").partial(NOT_RUN, |c, _, _| flag(c, 0)),
     Row::of(VS, "flag-2", "", "Scheduler flag 2").partial(NOT_RUN, |c, _, _| flag(c, 1)),
     Row::of(VS, "flag-3", "", "Scheduler flag 3").partial(NOT_RUN, |c, _, _| flag(c, 2)),
@@ -63,104 +55,12 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         .partial(NOT_RUN, |c, n, d| service_script(c, n, d, |it| &mut it.quorum_up)),
     Row::of(VS, "quorum_down", "COMMAND [USER [GROUP]]", "Run when the quorum is lost")
         .partial(NOT_RUN, |c, n, d| service_script(c, n, d, |it| &mut it.quorum_down)),
-    Row::of(VS, "sorry_server", "ADDRESS [PORT]", "Server for when the quorum is lost")
-        .partial(NOT_RUN, sorry_server),
-    Row::of(VS, "sorry_server_inhibit", "", "inhibit_on_failure for the sorry server")
-        .partial(NOT_RUN, sorry_inhibit),
-    Row::of(
-        VS,
-        "sorry_server_lvs_method",
-        "NAT|DR|TUN [OPTION...]",
-        "lvs_method of the sorry server",
-    )
-    .bare()
-    .partial(NOT_RUN, sorry_method),
-    Row::of(RS, "notify_up", "COMMAND [USER [GROUP]]", "Run when the server comes up")
-        .partial(NOT_RUN, |c, n, d| server_script(c, n, d, |it| &mut it.notify_up)),
-    Row::of(RS, "notify_down", "COMMAND [USER [GROUP]]", "Run when the server goes down")
-        .partial(NOT_RUN, |c, n, d| server_script(c, n, d, |it| &mut it.notify_down)),
-    Row::of(RS, "uthreshold", "COUNT", "Most connections")
-        .partial(NOT_RUN, |c, n, d| threshold(c, n, d, |it| &mut it.most_connections)),
-    Row::of(RS, "lthreshold", "COUNT", "Connections below which it is used again")
-        .partial(NOT_RUN, |c, n, d| threshold(c, n, d, |it| &mut it.least_connections)),
-    Row::of(SERVERS, "inhibit_on_failure", "[BOOL]", "Weight 0 instead of removal on failure")
-        .partial(NOT_RUN, inhibit),
-    Row::of(SERVERS, "smtp_alert", "[BOOL]", "Mail on a change of state")
-        .partial(NOT_RUN, smtp_alert),
-    Row::of(SERVERS, "snmp_name", "NAME", "Name for SNMP").bare().partial(NOT_RUN, snmp_name),
-    Row::of(SERVERS, "virtualhost", "NAME", "Host header of HTTP checks")
-        .bare()
-        .partial(NOT_RUN, virtual_host),
-    Row::of(SERVERS, "weight", "0..2147483647", "Weight").default("1").partial(NOT_RUN, weight),
 ];
 
 const SCHEDULERS: [&str; 14] =
     ["rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos"];
 const PERSISTENCE: Duration = Duration::from_secs(360);
 const LONGEST_ENGINE: usize = 16;
-
-/// What follows `virtual_server`.
-pub(super) fn target(words: &[Word], diagnostics: &mut Diagnostics) -> Option<Target> {
-    let first = words.get(1)?;
-    let text = first.lossy();
-    match (first.text.as_slice(), words.get(2)) {
-        (b"group" | b"fwmark", None) => {
-            // keepalived dies of this.
-            let message = format!("virtual_server {text} without a value - ignoring");
-            diagnostics.push(wrong(first, message, "its name or number is missing".to_owned()));
-            None
-        }
-        (b"group", Some(name)) => Some(Target::Group(name.lossy().into_owned())),
-        (b"fwmark", Some(word)) => match read::number(word, 0..=u64::from(u32::MAX)) {
-            Ok(mark) => Some(Target::Mark(mark as u32)),
-            Err(reason) => {
-                let message = format!(
-                    "virtual server fwmark '{}' must be in [0, 4294967295] - ignoring",
-                    word.lossy()
-                );
-                diagnostics.push(wrong(word, message, reason));
-                None
-            }
-        },
-        _ => {
-            let (address, port) = endpoint(words, "virtual server IP", diagnostics)?;
-            Some(Target::Address { address, port })
-        }
-    }
-}
-
-/// What follows `real_server`.
-pub(super) fn server_address(
-    words: &[Word],
-    diagnostics: &mut Diagnostics,
-) -> Option<(IpAddr, u16)> {
-    endpoint(words, "real server ip", diagnostics)
-}
-
-/// `ADDRESS [PORT]` behind a block's keyword.
-fn endpoint(words: &[Word], what: &str, diagnostics: &mut Diagnostics) -> Option<(IpAddr, u16)> {
-    let first = words.get(1)?;
-    let (text, port) = (first.lossy(), words.get(2));
-    let address = read::loose_address(first, diagnostics);
-    let number = port.map(read::port);
-    if let (Some(address), None | Some(Ok(_))) = (address, &number) {
-        return Some((address, number.and_then(Result::ok).unwrap_or(0)));
-    }
-    let message = match port {
-        Some(port) => format!("Invalid {what} address/port {text}/{} - skipping", port.lossy()),
-        None => format!("Invalid {what} address {text} - skipping"),
-    };
-    let (word, reason) = match (number, port) {
-        (Some(Err(reason)), Some(port)) if address.is_some() => (port, reason),
-        _ => (first, "not an address".to_owned()),
-    };
-    let mut diagnostic = wrong(word, message, reason);
-    if text.rsplit_once(':').is_some_and(|(host, _)| host.parse::<Ipv4Addr>().is_ok()) {
-        diagnostic = diagnostic.help("the port is a word of its own: `10.0.0.1 80`");
-    }
-    diagnostics.push(diagnostic);
-    None
-}
 
 fn virtual_server(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
     let words: Vec<Word> = std::iter::once(&node.name).chain(&node.args).cloned().collect();
@@ -169,41 +69,6 @@ fn virtual_server(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostic
         let span = node.name.span.to(read::args_span(node));
         config.checkers.services.push(Service::new(target, span));
         config.checkers.level = Level::Service;
-    }
-}
-
-fn real_server(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics) {
-    let words: Vec<Word> = std::iter::once(&node.name).chain(&node.args).cloned().collect();
-    let Some((address, port)) = server_address(&words, &mut Diagnostics::default()) else { return };
-    let span = node.name.span.to(read::args_span(node));
-    if let Some(service) = super::service(config) {
-        service.servers.push(Server::new(address, port, span));
-        config.checkers.level = Level::Server;
-    }
-}
-
-/// A real server is of its service's family, unless packets are tunnelled to it.
-pub(super) fn server_closed(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) {
-    config.checkers.level = Level::Service;
-    let Some(service) = super::service(config) else { return };
-    let Some(server) = service.servers.last() else { return };
-    let forwarding = server.common.forwarding.or(service.common.forwarding).unwrap_or_default();
-    if matches!(forwarding, Forwarding::Tunnel(_)) {
-        return;
-    }
-    let (address, family) = (server.address, Family::of(server.address));
-    if *service.family.get_or_insert(family) != family {
-        let message = format!(
-            "Address family of virtual server and real server {address} don't match - skipping \
-             real server."
-        );
-        let diagnostic = Diagnostic::error("keepalived/checker", message).at(end(node));
-        diagnostics.push(diagnostic.label(server.span, "this one"));
-        service.servers.pop();
     }
 }
 
@@ -238,28 +103,6 @@ fn scheduler(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagn
     }
     if let Some(service) = super::service(config) {
         service.scheduler = Some(name.into_owned());
-    }
-}
-
-fn method(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let whom = match config.checkers.level {
-        Level::Service => "virtual server",
-        _ => "real server",
-    };
-    if let (Some(forwarding), Some(common)) =
-        (forwarding::read(node, whom, diagnostics), common(config))
-    {
-        common.forwarding = Some(forwarding);
-    }
-}
-
-/// What the virtual or real server that is being read says.
-fn common(config: &mut KeepalivedConfig) -> Option<&mut Common> {
-    let level = config.checkers.level;
-    let service = super::service(config)?;
-    match level {
-        Level::Service => Some(&mut service.common),
-        _ => service.servers.last_mut().map(|server| &mut server.common),
     }
 }
 
@@ -439,20 +282,8 @@ fn service_script(
     }
 }
 
-fn server_script(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-    field: fn(&mut Server) -> &mut Option<Command>,
-) {
-    let command = read::command(node, true, diagnostics);
-    if let Some(server) = super::server(config) {
-        script(field(server), command, node, diagnostics);
-    }
-}
-
 /// The first of its kind stays.
-fn script(
+pub(super) fn script(
     field: &mut Option<Command>,
     command: Option<Command>,
     node: &Node,
@@ -466,143 +297,4 @@ fn script(
         return diagnostics.push(diagnostic.at(read::args_span(node)));
     }
     *field = command;
-}
-
-fn sorry_server(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let word = &node.args[0];
-    let address = read::loose_address(word, diagnostics);
-    let port = node.args.get(1).map_or(Ok(0), read::port);
-    let Some(service) = super::service(config) else { return };
-    match (address, port) {
-        (Some(address), Ok(port)) => {
-            service.sorry = Some(Sorry { address, port, forwarding: None, inhibit: false });
-        }
-        (_, port) => {
-            let message = format!("Invalid sorry server IP address {} - skipping", word.lossy());
-            let reason = port.err().unwrap_or_else(|| "not an address".to_owned());
-            diagnostics.push(wrong(word, message, reason));
-        }
-    }
-}
-
-fn sorry_inhibit(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let Some(service) = super::service(config) else { return };
-    match &mut service.sorry {
-        Some(sorry) => sorry.inhibit = true,
-        None => {
-            let message = "Ignoring sorry_server inhibit used before or without sorry_server";
-            diagnostics.push(complaint(node, message));
-        }
-    }
-}
-
-fn sorry_method(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let Some(service) = super::service(config) else { return };
-    match &mut service.sorry {
-        Some(_) if node.args.is_empty() => {
-            diagnostics.push(super::super::missing_parameter(&node.name, &node.name, 2));
-        }
-        Some(sorry) => {
-            let forwarding = forwarding::read(node, "sorry server", diagnostics);
-            sorry.forwarding = forwarding.or(sorry.forwarding);
-        }
-        None => {
-            let message = "sorry_server forwarding used without sorry_server";
-            diagnostics.push(complaint(node, message));
-        }
-    }
-}
-
-fn threshold(
-    config: &mut KeepalivedConfig,
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-    field: fn(&mut Server) -> &mut u32,
-) {
-    let word = &node.args[0];
-    match (read::number(word, 0..=u64::from(u32::MAX)), super::server(config)) {
-        (Ok(count), Some(server)) => *field(server) = count as u32,
-        (Err(reason), _) => {
-            let (keyword, text) = (node.name.lossy(), word.lossy());
-            let message = format!("Invalid real_server {keyword} '{text}' - ignoring");
-            diagnostics.push(wrong(word, message, reason));
-        }
-        _ => {}
-    }
-}
-
-/// Of a virtual server it is a mere keyword.
-fn inhibit(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let value = match config.checkers.level {
-        Level::Service => Some(true),
-        _ => read::boolean(node.args.first()),
-    };
-    match (value, common(config)) {
-        (Some(on), Some(common)) => common.inhibit = Some(on),
-        (None, _) => {
-            let word = &node.args[0];
-            let message = format!("Invalid inhibit_on_failure parameter {}", word.lossy());
-            diagnostics.push(wrong(word, message, "neither on nor off".to_owned()));
-        }
-        _ => {}
-    }
-}
-
-fn smtp_alert(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let level = config.checkers.level;
-    match (read::boolean(node.args.first()), common(config)) {
-        (Some(on), Some(common)) => common.smtp_alert = Some(on),
-        (None, _) => {
-            let word = &node.args[0];
-            let whose = if level == Level::Service { "virtual_server" } else { "real_server" };
-            let message = format!("Invalid {whose} smtp_alert parameter {}", word.lossy());
-            diagnostics.push(wrong(word, message, "neither on nor off".to_owned()));
-        }
-        _ => {}
-    }
-}
-
-/// `virtual server` or `real server`, as messages have it.
-fn whose(config: &KeepalivedConfig) -> &'static str {
-    match config.checkers.level {
-        Level::Service => "virtual server",
-        _ => "real server",
-    }
-}
-
-fn snmp_name(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let whose = whose(config);
-    match (&node.args[..], common(config)) {
-        ([name], Some(common)) => common.snmp_name = Some(name.lossy().into_owned()),
-        _ => {
-            let message = format!("{whose} snmp_name missing or extra parameters");
-            diagnostics.push(complaint(node, message));
-        }
-    }
-}
-
-fn virtual_host(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let whose = whose(config);
-    match (node.args.first(), common(config)) {
-        (Some(name), Some(common)) => common.virtual_host = Some(name.lossy().into_owned()),
-        _ => diagnostics.push(complaint(node, format!("{whose} virtualhost missing"))),
-    }
-}
-
-fn weight(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let word = &node.args[0];
-    let (least, whose) = match config.checkers.level {
-        Level::Service => (1, "Virtual"),
-        _ => (0, "Real"),
-    };
-    match (read::number(word, least..=2_147_483_647), common(config)) {
-        (Ok(weight), Some(common)) => common.weight = Some(weight as u32),
-        (Err(reason), _) => {
-            let text = word.lossy();
-            let message =
-                format!("{whose} server weight {text} is outside range {least}-2147483647");
-            diagnostics.push(wrong(word, message, reason));
-        }
-        _ => {}
-    }
 }

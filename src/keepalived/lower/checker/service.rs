@@ -1,107 +1,24 @@
-//! Virtual servers, their checks and BFD sessions: defaults, and what contradicts what.
-//!
-//! None of it runs yet; that is said once, with the names of what is meant.
+//! One virtual server with its real servers.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::super::config::checker::{self, Checking, Connection, Kind, Service, Target};
-use super::super::config::{At, Command, KeepalivedConfig};
-use super::super::keywords::{server_name, service_name};
-use super::script::{Scripts, nobody};
-use crate::host::Host;
-use crate::plan::bfd::BfdPlan;
+use super::Lowering;
+use crate::keepalived::config::Command;
+use crate::keepalived::config::checker::{self, Service, Target};
+use crate::keepalived::keywords::{server_name, service_name};
 use crate::plan::checker::{
-    self as plan, Check, CheckKind, CheckerPlan, CheckerTelling, Family, Forwarding, HttpCheck,
-    MiscCheck, Persistence, RealServer, SorryServer, Timing, TlsCheck, UdpReply, VirtualService,
+    self as plan, Family, Forwarding, Persistence, RealServer, SorryServer, VirtualService,
 };
 use crate::plan::vrrp::NotifyScript;
-use crate::text::{Diagnostic, Diagnostics, Span};
+use crate::text::Diagnostic;
 
 const SCHEDULER: &str = "wlc";
 const PERSISTENCE: Duration = Duration::from_secs(360);
-const INTERVAL: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// More names than this nobody reads in one warning.
-const MOST_NAMES: usize = 5;
-
-/// What `config` says of virtual servers and BFD.
-pub fn lower_checkers(
-    config: &KeepalivedConfig,
-    host: &dyn Host,
-) -> (CheckerPlan, BfdPlan, Diagnostics) {
-    let checkers = &config.checkers;
-    // What is wrong with script_user is said where the instances are looked at.
-    let scripts = Scripts::new(&config.globals, host, &mut Diagnostics::default());
-    let mut lowering = Lowering { config, scripts, diagnostics: Diagnostics::default() };
-    let services: Vec<VirtualService> =
-        checkers.services.iter().filter_map(|service| lowering.service(service)).collect();
-    let Lowering { mut scripts, mut diagnostics, .. } = lowering;
-    if config.fatal {
-        // keepalived doesn't come to this.
-        diagnostics = Diagnostics::default();
-    }
-    let fifo_script = config.globals.telling.lvs_fifo.script.as_ref();
-    let fifo_script =
-        fifo_script.and_then(|command| scripts.notify(command, &mut Diagnostics::default()));
-    scripts.finish_checks(&mut diagnostics);
-    let names: Vec<String> = checkers.services.iter().map(service_name).collect();
-    let first = checkers.services.first().map(|service| service.span);
-    not_run("virtual server", "servers aren't checked and IPVS isn't set up", &names, first)
-        .into_iter()
-        .for_each(|diagnostic| diagnostics.push(diagnostic));
-    let names: Vec<String> = checkers.sessions.iter().map(|at| at.value.name.clone()).collect();
-    let first = checkers.sessions.first().map(|session| session.span);
-    not_run("BFD session", "BFD isn't spoken", &names, first)
-        .into_iter()
-        .for_each(|diagnostic| diagnostics.push(diagnostic));
-    let fifo = config.globals.telling.lvs_fifo.fifo.as_ref();
-    let plan = CheckerPlan {
-        services,
-        tls: checkers.tls.as_ref().map(|at| at.value.clone()),
-        ipvs: plan::Ipvs {
-            nftables: checkers.nftables.clone().filter(|_| checkers.wants_nftables),
-            ..checkers.ipvs.clone()
-        },
-        telling: CheckerTelling {
-            fifo: fifo.map(|fifo| fifo.path.value.clone().into()),
-            fifo_script,
-            ..checkers.telling.clone()
-        },
-    };
-    let bfd = BfdPlan { sessions: checkers.sessions.iter().map(|at| at.value.clone()).collect() };
-    (plan, bfd, diagnostics)
-}
-
-/// The one warning about what is only checked.
-fn not_run(what: &str, why: &str, names: &[String], place: Option<Span>) -> Option<Diagnostic> {
-    let place = place?;
-    let mut shown = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > MOST_NAMES {
-        shown += &format!(" and {} more", names.len() - MOST_NAMES);
-    }
-    let (plural, verb) = if names.len() == 1 { ("", "is") } else { ("s", "are") };
-    let message = format!("{} {what}{plural} {verb} not run yet ({why}): {shown}", names.len());
-    let diagnostic = Diagnostic::warning("keepalived/unsupported", message).at(place);
-    Some(
-        diagnostic
-            .help("what is wrong with them is said, and `evenkeel plan` shows them; the rest runs"),
-    )
-}
-
-struct Lowering<'a> {
-    config: &'a KeepalivedConfig,
-    scripts: Scripts<'a>,
-    diagnostics: Diagnostics,
-}
 
 impl Lowering<'_> {
-    fn complain(&mut self, message: String, span: Span) {
-        self.diagnostics.push(Diagnostic::error("keepalived/checker", message).at(span));
-    }
-
     /// `None`: it isn't made, which was said.
-    fn service(&mut self, service: &Service) -> Option<VirtualService> {
+    pub(super) fn service(&mut self, service: &Service) -> Option<VirtualService> {
         let mut service = service.clone();
         let place = service.span;
         let groups = &self.config.checkers.groups;
@@ -363,173 +280,5 @@ impl Lowering<'_> {
             checks,
             span: server.span,
         }
-    }
-
-    /// A check, and once more for each of its `host` blocks.
-    fn checks(
-        &mut self,
-        service: &Service,
-        server: &checker::Server,
-        check: &checker::Check,
-    ) -> Vec<Check> {
-        let Some(kind) = self.kind(service, server, check) else { return Vec::new() };
-        let place = |log: Option<bool>, checking: &Checking, connection: &Connection| Check {
-            kind: kind.clone(),
-            timing: self.timing(&kind, [checking, &check.checking], service, server, log),
-            connection: self.connection(
-                &kind,
-                [checking, &check.checking],
-                connection,
-                service,
-                server,
-            ),
-            alpha: checking
-                .alpha
-                .or(check.checking.alpha)
-                .or(server.common.checking.alpha)
-                .or(service.common.checking.alpha)
-                .unwrap_or(false),
-            span: check.span,
-        };
-        if check.hosts.is_empty() {
-            return vec![place(check.log_all_failures, &check.checking, &check.connection)];
-        }
-        let hosts = check.hosts.iter();
-        hosts
-            .map(|host| {
-                let log = host.log_all_failures.or(check.log_all_failures);
-                place(log, &host.checking, &host.connection)
-            })
-            .collect()
-    }
-
-    fn timing(
-        &self,
-        kind: &CheckKind,
-        [host, check]: [&Checking; 2],
-        service: &Service,
-        server: &checker::Server,
-        log: Option<bool>,
-    ) -> Option<Timing> {
-        if matches!(kind, CheckKind::File { .. } | CheckKind::Bfd { .. }) {
-            return None;
-        }
-        let levels = [host, check, &server.common.checking, &service.common.checking];
-        let interval = levels.iter().find_map(|it| it.interval).unwrap_or(INTERVAL);
-        // keepalived.conf(5), "retry" and "delay_before_retry".
-        let (retries, delay) = match kind {
-            CheckKind::Dns { .. } => (3, interval),
-            CheckKind::Misc(_) => (0, Duration::from_secs(1)),
-            CheckKind::Http(_) => (1, Duration::from_secs(3)),
-            _ => (1, Duration::from_secs(1)),
-        };
-        Some(Timing {
-            interval,
-            retries: levels.iter().find_map(|it| it.retries).unwrap_or(retries),
-            delay_before_retry: levels.iter().find_map(|it| it.delay_before_retry).unwrap_or(delay),
-            warmup: levels.iter().find_map(|it| it.warmup).unwrap_or(interval),
-            log_all_failures: log.unwrap_or(self.config.checkers.log_all_failures),
-        })
-    }
-
-    fn connection(
-        &self,
-        kind: &CheckKind,
-        [host, check]: [&Checking; 2],
-        connection: &Connection,
-        service: &Service,
-        server: &checker::Server,
-    ) -> Option<plan::Connection> {
-        if matches!(kind, CheckKind::File { .. } | CheckKind::Bfd { .. } | CheckKind::Misc(_)) {
-            return None;
-        }
-        let levels = [host, check, &server.common.checking, &service.common.checking];
-        Some(plan::Connection {
-            address: connection.address.unwrap_or(server.address),
-            port: connection.port.unwrap_or(server.port),
-            timeout: levels.iter().find_map(|it| it.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
-            source: connection.source,
-            source_port: connection.source_port,
-            interface: connection.interface.clone(),
-            mark: connection.mark,
-        })
-    }
-
-    /// What is checked. `None`: it isn't, which was said.
-    fn kind(
-        &mut self,
-        service: &Service,
-        server: &checker::Server,
-        check: &checker::Check,
-    ) -> Option<CheckKind> {
-        Some(match &check.kind {
-            Kind::Tcp => CheckKind::Tcp,
-            Kind::Ping => CheckKind::Ping,
-            Kind::Http(http) => CheckKind::Http(self.http(service, server, http)),
-            Kind::Smtp { helo } => CheckKind::Smtp { helo: helo.clone() },
-            Kind::Dns { query, name } => CheckKind::Dns {
-                query: query.clone().unwrap_or_else(|| "SOA".to_owned()),
-                name: name.clone().unwrap_or_else(|| ".".to_owned()),
-            },
-            Kind::Udp { check, least, most } => {
-                let mut check = check.clone();
-                if let Some(reply) = &mut check.reply {
-                    *reply = UdpReply { least: *least, most: *most, ..std::mem::take(reply) };
-                }
-                CheckKind::Udp(check)
-            }
-            Kind::Misc(misc) => CheckKind::Misc(self.misc(misc)?),
-            Kind::File { file, weight, reverse } => {
-                let At { value, .. } = file.as_ref()?;
-                CheckKind::File { file: value.clone(), weight: *weight, reverse: *reverse }
-            }
-            Kind::Bfd { session } => CheckKind::Bfd { session: session.as_ref()?.value.clone() },
-        })
-    }
-
-    fn http(&self, service: &Service, server: &checker::Server, http: &checker::Http) -> HttpCheck {
-        let above = http.virtual_host.as_ref().or(server.common.virtual_host.as_ref());
-        let above = above.or(service.common.virtual_host.as_ref());
-        let urls = http.urls.iter().map(|url| plan::Url {
-            virtual_host: url.virtual_host.as_ref().or(above).cloned(),
-            statuses: match url.statuses.is_empty() {
-                true => vec![(200, 299)],
-                false => url.statuses.clone(),
-            },
-            // Options without a pattern are about nothing.
-            regex: url.regex.clone().filter(|regex| !regex.pattern.is_empty()),
-            tls_compliant: url.tls_compliant || http.tls_compliant,
-            ..url.clone()
-        });
-        let tls = TlsCheck { sni: http.sni, sni_name: http.sni_name.clone() };
-        HttpCheck {
-            tls: http.tls.then_some(tls),
-            protocol: http.protocol,
-            fast_recovery: http.fast_recovery,
-            urls: urls.collect(),
-        }
-    }
-
-    fn misc(&mut self, misc: &checker::Misc) -> Option<MiscCheck> {
-        let mut command = misc.command.clone()?;
-        let words: Vec<_> = command.argv.iter().map(|word| format!("'{word}'")).collect();
-        command.user = misc.users.last().cloned();
-        let mut users = misc.users.iter();
-        if let Some(user) = users.find(|user| self.scripts.resolve(user).is_none()) {
-            let message = format!(
-                "Failed to set uid/gid for misc checker script {} - removing",
-                words.join(" ")
-            );
-            let diagnostic = Diagnostic::error("keepalived/user", message);
-            self.diagnostics.push(diagnostic.label(user.span, nobody(user)));
-            return None;
-        }
-        let script = self.scripts.notify(&command, &mut self.diagnostics)?;
-        Some(MiscCheck {
-            argv: script.argv,
-            timeout: misc.timeout,
-            dynamic: misc.dynamic,
-            user: script.user,
-        })
     }
 }

@@ -1,11 +1,16 @@
-//! The face of nginx: its options, its messages, its exit codes.
+//! The face of nginx: its options ([`asked`]), its messages ([`mouth`]), its exit codes.
+
+mod asked;
+mod mouth;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use self::asked::{Asked, Order, parse, say_version};
+use self::mouth::Mouth;
 use super::loading;
 use crate::kernel::process::{self, Launch};
 use crate::load::{Inputs, Loaded, NginxInput};
@@ -14,59 +19,14 @@ use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
 use crate::runtime::version;
-use crate::text::{Diagnostic, Severity, SourceMap};
+use crate::text::{Diagnostic, Severity};
 
 /// Where relative paths start without `-p`: Debian's.
-pub(super) const PREFIX: &str = "/usr/share/nginx";
+pub(in crate::cli) const PREFIX: &str = "/usr/share/nginx";
 const CONF: &str = "/etc/nginx/nginx.conf";
 const ERROR_LOG: &str = "/var/log/nginx/error.log";
 
-/// What was asked for.
-#[derive(Debug, Default)]
-struct Asked {
-    help: bool,
-    version: bool,
-    build: bool,
-    test: bool,
-    dump: bool,
-    quiet: bool,
-    conf: Option<OsString>,
-    error_log: Option<OsString>,
-    global: Option<OsString>,
-    prefix: Option<OsString>,
-    signal: Option<Order>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Stop,
-    Quit,
-    Reopen,
-    Reload,
-}
-
-impl Order {
-    fn named(name: &[u8]) -> Option<Order> {
-        Some(match name {
-            b"stop" => Order::Stop,
-            b"quit" => Order::Quit,
-            b"reopen" => Order::Reopen,
-            b"reload" => Order::Reload,
-            _ => return None,
-        })
-    }
-
-    fn signal(self) -> i32 {
-        match self {
-            Order::Stop => libc::SIGTERM,
-            Order::Quit => libc::SIGQUIT,
-            Order::Reopen => libc::SIGUSR1,
-            Order::Reload => libc::SIGHUP,
-        }
-    }
-}
-
-pub(super) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
+pub(in crate::cli) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     let asked = match parse(arguments) {
         Ok(asked) => asked,
         Err(complaint) => {
@@ -95,84 +55,6 @@ pub(super) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// Each argument is a bunch of letters; a letter that takes a value takes the rest of its argument
-/// or the next one.
-fn parse(arguments: &[OsString]) -> Result<Asked, String> {
-    let mut asked = Asked::default();
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        let bytes = argument.as_bytes();
-        let Some(mut letters) = bytes.strip_prefix(b"-") else {
-            return Err(format!("invalid option: \"{}\"", argument.to_string_lossy()));
-        };
-        while let Some((letter, behind)) = letters.split_first() {
-            letters = behind;
-            let mut value = |what: &str| {
-                let glued = std::mem::take(&mut letters);
-                match (glued.is_empty(), glued) {
-                    (false, glued) => Ok(OsString::from_vec(glued.to_vec())),
-                    (true, _) => rest.next().cloned().ok_or_else(|| {
-                        format!("option \"-{}\" requires {what}", char::from(*letter))
-                    }),
-                }
-            };
-            match letter {
-                b'?' | b'h' => (asked.help, asked.version) = (true, true),
-                b'v' => asked.version = true,
-                b'V' => (asked.build, asked.version) = (true, true),
-                b't' => asked.test = true,
-                b'T' => (asked.test, asked.dump) = (true, true),
-                b'q' => asked.quiet = true,
-                b'c' => asked.conf = Some(value("file name")?),
-                b'e' => asked.error_log = Some(value("file name")?),
-                b'g' => asked.global = Some(value("parameter")?),
-                b'p' => asked.prefix = Some(value("directory name")?),
-                b's' => {
-                    let name = value("parameter")?;
-                    let order = Order::named(name.as_bytes());
-                    asked.signal = Some(order.ok_or_else(|| {
-                        format!("invalid option: \"-s {}\"", name.to_string_lossy())
-                    })?);
-                }
-                other => {
-                    return Err(format!("invalid option: \"{}\"", char::from(*other)));
-                }
-            }
-        }
-    }
-    Ok(asked)
-}
-
-fn say_version(asked: &Asked) {
-    eprintln!("nginx version: {}", version::NGINX);
-    if asked.build {
-        eprintln!("built by evenkeel {}", version::EVENKEEL);
-        eprintln!(
-            "configure arguments: --prefix={PREFIX} --conf-path={CONF} --error-log-path={ERROR_LOG} --pid-path=/run/nginx.pid --with-stream"
-        );
-    }
-    if asked.help {
-        eprintln!(
-            "Usage: nginx [-?hvVtTq] [-s signal] [-p prefix]
-             [-e filename] [-c filename] [-g directives]
-
-Options:
-  -?,-h         : show this
-  -v            : show the version
-  -V            : show the version and how it was built
-  -t            : test the configuration
-  -T            : test the configuration and print all its files
-  -q            : say nothing but errors while testing
-  -s signal     : tell the running master: stop, quit, reopen, reload
-  -p prefix     : where relative paths start (default: {PREFIX}/)
-  -e filename   : error log until the configuration names one (default: {ERROR_LOG})
-  -c filename   : configuration file (default: {CONF})
-  -g directives : directives for the main context, beside the file
-"
-        );
-    }
-}
-
 fn inputs(asked: &Asked) -> NginxInput {
     let prefix = match &asked.prefix {
         Some(prefix) => absolute(Path::new(prefix)),
@@ -196,54 +78,8 @@ fn inputs(asked: &Asked) -> NginxInput {
 }
 
 /// As seen from the current directory.
-pub(super) fn absolute(path: &Path) -> PathBuf {
+pub(in crate::cli) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// How nginx speaks before its configuration's error log is open: to standard error as
-/// `nginx: [level] …`, and to the error log of the command line with time and pid. Where that log
-/// is standard error, only the latter.
-struct Mouth {
-    settings: Settings,
-    /// Standard error is the log.
-    only_log: bool,
-}
-
-impl Mouth {
-    fn open(inputs: &NginxInput) -> Mouth {
-        let path = inputs.error_log.clone().unwrap_or_else(|| PathBuf::from(ERROR_LOG));
-        let only_log = path.as_os_str() == "stderr";
-        let output = if only_log { Output::Stderr } else { Output::File(path) };
-        let mut settings = Settings {
-            voice: Voice::Nginx,
-            outputs: vec![(output, LogLevel::Notice)],
-            name: "nginx".to_owned(),
-        };
-        if let Err(error) = log::configure(&settings) {
-            eprintln!("nginx: [alert] could not open error log file: {error}");
-            settings.outputs.clear();
-        }
-        Mouth { settings, only_log }
-    }
-
-    fn say(&self, level: LogLevel, text: &str) {
-        let level_name = log::word(level);
-        if !self.only_log && level >= LogLevel::Warn {
-            eprintln!("nginx: [{level_name}] {text}");
-        }
-        tracing::error!(level = level_name, "{text}");
-    }
-
-    fn complain<'a>(
-        &self,
-        sources: &SourceMap,
-        diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
-    ) {
-        for diagnostic in diagnostics {
-            let line = loading::line(sources, diagnostic, Voice::Nginx);
-            self.say(loading::level(diagnostic.severity), &line);
-        }
-    }
 }
 
 /// nginx stops at the first error. Those that stand elsewhere in the files are worth saying too;

@@ -1,0 +1,56 @@
+//! What nginx says before its configuration's error log is open.
+
+use std::path::PathBuf;
+
+use super::ERROR_LOG;
+use crate::cli::loading;
+use crate::load::NginxInput;
+use crate::plan::process::LogLevel;
+use crate::runtime::log::{self, Output, Settings, Voice};
+use crate::text::{Diagnostic, SourceMap};
+
+/// How nginx speaks before its configuration's error log is open: to standard error as
+/// `nginx: [level] …`, and to the error log of the command line with time and pid. Where that log
+/// is standard error, only the latter.
+pub(super) struct Mouth {
+    pub(super) settings: Settings,
+    /// Standard error is the log.
+    only_log: bool,
+}
+
+impl Mouth {
+    pub(super) fn open(inputs: &NginxInput) -> Mouth {
+        let path = inputs.error_log.clone().unwrap_or_else(|| PathBuf::from(ERROR_LOG));
+        let only_log = path.as_os_str() == "stderr";
+        let output = if only_log { Output::Stderr } else { Output::File(path) };
+        let mut settings = Settings {
+            voice: Voice::Nginx,
+            outputs: vec![(output, LogLevel::Notice)],
+            name: "nginx".to_owned(),
+        };
+        if let Err(error) = log::configure(&settings) {
+            eprintln!("nginx: [alert] could not open error log file: {error}");
+            settings.outputs.clear();
+        }
+        Mouth { settings, only_log }
+    }
+
+    pub(super) fn say(&self, level: LogLevel, text: &str) {
+        let level_name = log::word(level);
+        if !self.only_log && level >= LogLevel::Warn {
+            eprintln!("nginx: [{level_name}] {text}");
+        }
+        tracing::error!(level = level_name, "{text}");
+    }
+
+    pub(super) fn complain<'a>(
+        &self,
+        sources: &SourceMap,
+        diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
+    ) {
+        for diagnostic in diagnostics {
+            let line = loading::line(sources, diagnostic, Voice::Nginx);
+            self.say(loading::level(diagnostic.severity), &line);
+        }
+    }
+}
