@@ -44,11 +44,16 @@ pub(super) fn static_routes(
     }
 }
 
+/// Destinations, without a family of their own.
+pub(super) const ANYWHERE: [&str; 3] = ["default", "any", "all"];
+
 struct Reader<'a> {
     cursor: Cursor<'a>,
     is_static: bool,
     route: Route,
     destination: Option<Destination>,
+    /// As it is written.
+    shown: String,
     /// Of the first address, or as `inet` and `inet6` say.
     ipv6: Option<bool>,
     protocol_given: bool,
@@ -74,6 +79,7 @@ impl<'a> Reader<'a> {
             is_static,
             route,
             destination: None,
+            shown: String::new(),
             ipv6: None,
             protocol_given: false,
             group: None,
@@ -170,10 +176,7 @@ impl<'a> Reader<'a> {
         }
         if self.route.interface.is_none() {
             self.route.untracked = true;
-            let shown = match self.route.destination {
-                Prefix { length: 0, .. } => "default".to_owned(),
-                prefix => prefix.to_string(),
-            };
+            let shown = &self.shown;
             let message = format!(
                 "Warning - cannot track route {shown} with no interface specified, not tracking"
             );
@@ -244,7 +247,8 @@ impl<'a> Reader<'a> {
     }
 
     fn destination(&mut self, word: &Word) -> Result<(), Dropped> {
-        if word.is("default") {
+        self.shown = word.lossy().into_owned();
+        if ANYWHERE.iter().any(|it| word.is(it)) {
             self.destination = Some(Destination::Default);
             return Ok(());
         }
@@ -264,6 +268,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if word.is("default6") {
+            self.shown = word.lossy().into_owned();
             self.family(word, true)?;
             self.destination = Some(Destination::Default);
             return Ok(());

@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
     /// `None`: from (to) anywhere.
     fn prefix(&mut self, option: &Word) -> Result<Option<Prefix>, Dropped> {
         let word = self.cursor.value(option)?;
-        if ["default", "any", "all"].iter().any(|any| word.is(any)) {
+        if super::route::ANYWHERE.iter().any(|any| word.is(any)) {
             return Ok(None);
         }
         let Some(prefix) = self.cursor.prefix(word) else {
