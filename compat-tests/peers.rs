@@ -7,6 +7,7 @@
 
 mod groups;
 mod ipv6;
+mod links;
 mod matrix;
 mod mishaps;
 mod processes;

@@ -133,6 +133,25 @@ pub struct TrackedObjects {
     pub processes: Vec<TrackProcess>,
     #[serde(skip_serializing_if = "is_default")]
     pub linkbeats: Vec<Linkbeat>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub delays: Vec<LinkDelay>,
+}
+
+/// One line of `interface_up_down_delays`: how long a change of the link has to last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkDelay {
+    pub interface: String,
+    #[serde(with = "seconds")]
+    pub down: Duration,
+    #[serde(with = "seconds")]
+    pub up: Duration,
+}
+
+/// The longest that a change of a router's link may wait for, as 2.2.7 was seen to reckon: one
+/// advert less than a backup waits for, and the skew of an address owner less.
+pub fn link_patience(interval: Duration, down_timer_adverts: u8) -> Duration {
+    let adverts = u32::from(down_timer_adverts.saturating_sub(1));
+    (interval * adverts).saturating_sub(interval / 256)
 }
 
 /// `track_file`

@@ -49,6 +49,8 @@ pub struct Objects {
     pub processes: Vec<TrackProcess>,
     /// `linkbeat_interfaces`
     pub linkbeats: Vec<(At<String>, Option<LinkQuery>)>,
+    /// `interface_up_down_delays`: down, and up where it is given.
+    pub delays: Vec<(At<String>, Duration, Option<Duration>)>,
     /// `linkbeat_use_polling` outside of instances.
     pub linkbeat: bool,
     file_names: HashMap<String, usize>,

@@ -222,15 +222,10 @@ fn block(
             continue;
         }
         let refusals = config.refusals();
-        let said = diagnostics.0.len();
-        (row.set)(config, node, diagnostics);
-        let mut news = diagnostics.0[said..].iter();
-        if row.body == Body::Lines
-            && row.args.is_empty()
-            && !news.any(|diagnostic| diagnostic.code == "keepalived/extra-parameter")
-        {
+        if row.body == Body::Lines && row.args.is_empty() {
             diagnostics.extend(extra_parameters(node));
         }
+        (row.set)(config, node, diagnostics);
         // What costs the whole instance is said once, when the instance is left out.
         if !unsupported && config.refusals() == refusals {
             diagnostics.extend(warning(row, node));

@@ -10,6 +10,7 @@
 mod checker;
 mod conduct;
 mod definitions;
+mod delays;
 mod device;
 mod group;
 mod instance;
@@ -72,7 +73,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let telling = lowering.telling();
     let statics = lowering.statics();
     lowering.tracked_by_groups();
-    let tracked = lowering.tracked_objects();
+    let tracked = lowering.tracked_objects(&routers);
     let firewall = lowering.firewall(&routers);
     lowering.missing_interfaces();
     lowering.duplicates();

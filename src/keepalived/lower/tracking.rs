@@ -13,7 +13,7 @@ use super::super::config::{Instance, SyncGroup, Weight};
 use super::Lowering;
 use super::conduct::{OWNER, priority};
 use crate::plan::track::{self, FileId, Linkbeat, Matching, ProcessId, Tracked, Tracking};
-use crate::plan::vrrp::TrackedScript;
+use crate::plan::vrrp::{TrackedScript, VirtualRouter};
 use crate::text::{Diagnostic, Severity, Span};
 
 /// Why a line may not have a weight.
@@ -358,12 +358,13 @@ impl Lowering<'_> {
     }
 
     /// All objects, in the order of the config.
-    pub(super) fn tracked_objects(&mut self) -> track::TrackedObjects {
+    pub(super) fn tracked_objects(&mut self, routers: &[VirtualRouter]) -> track::TrackedObjects {
         let tracked = &self.config.tracked;
         track::TrackedObjects {
             files: tracked.files.iter().map(file).collect(),
             processes: tracked.processes.iter().map(process).collect(),
             linkbeats: self.linkbeats(),
+            delays: self.link_delays(routers),
         }
     }
 

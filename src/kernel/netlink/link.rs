@@ -19,6 +19,8 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
     /// Administratively up and with a carrier (IFF_UP and IFF_RUNNING).
     pub up: bool,
+    /// As in netdevice(7).
+    pub flags: u32,
     /// Addresses are resolved by ARP here (no IFF_NOARP, no IFF_LOOPBACK).
     pub arp: bool,
     /// In bytes.
@@ -88,6 +90,7 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         name: String::new(),
         mac: None,
         up: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        flags: flags.bits(),
         arp: !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
         mtu: 0,
     };

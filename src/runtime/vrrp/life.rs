@@ -66,6 +66,7 @@ impl Role {
         let old = self.routers.iter().map(|router| router.machine.router());
         self.network.serve(old.chain(&plan.routers));
         self.network.ask_for(now, &plan.tracked.linkbeats);
+        self.network.delays.replace(&plan.tracked.delays);
         self.objects.replace(now, &plan, &self.probe);
         self.replace_statics(plan.statics);
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();

@@ -132,6 +132,7 @@ impl Role {
         role.remove_devices();
         role.network.serve(plan.routers.iter());
         role.network.ask_for(now, &plan.tracked.linkbeats);
+        role.network.delays.replace(&plan.tracked.delays);
         role.objects.replace(now, &plan, &role.probe);
         role.network.introduce(&plan.routers);
         role.scripts.replace(now, &plan, &role.probe);
@@ -231,6 +232,7 @@ impl Role {
             self.scripts.deadline(),
             self.objects.deadline(),
             self.network.beats.deadline(),
+            self.network.delays.deadline(),
             self.report_at,
         ];
         self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
@@ -266,6 +268,10 @@ impl Role {
         }
         if self.network.beats.deadline().is_some_and(|deadline| deadline <= now) {
             let incidents = self.network.ask(now);
+            self.act_on(now, incidents);
+        }
+        if self.network.delays.deadline().is_some_and(|deadline| deadline <= now) {
+            let incidents = self.network.act_on_delayed(now);
             self.act_on(now, incidents);
         }
         if self.report_at.is_some_and(|at| at <= now) {
@@ -333,6 +339,7 @@ impl Role {
     }
 
     fn follow(&mut self, now: Instant, changes: Vec<Change>) {
+        self.limit_delays();
         let incidents = self.network.absorb(changes);
         self.act_on(now, incidents);
     }

@@ -164,6 +164,21 @@ impl Role {
         }
     }
 
+    /// `interface_up_down_delays`: a backup that has learned a shorter interval waits for less.
+    pub(super) fn limit_delays(&mut self) {
+        if !self.network.delays.any() {
+            return;
+        }
+        self.network.delays.forget_limits();
+        for router in &self.routers {
+            let most = router.machine.patience_with_links();
+            self.network.delays.bear(&router.machine.router().interface, most);
+            for device in router.machine.router().devices() {
+                self.network.delays.bear(&device.name, most);
+            }
+        }
+    }
+
     /// `track_src_ip`: is the source address there? keepalived 2.2.7 takes the keyword and doesn't
     /// look; here it does what the manual says.
     pub(super) fn has_source(&self, router: &VirtualRouter) -> bool {

@@ -27,6 +27,7 @@ pub use contract::{Action, Counter, Event, LogLevel, Received, State};
 use self::announcer::Announcer;
 use super::packet::Ledger;
 use super::track::{Standing, Verdict};
+use crate::plan::track::link_patience;
 use crate::plan::vrrp::{Version, VirtualRouter};
 
 /// keepalived's least `advert_int`; below it a router would do nothing but advertise.
@@ -204,6 +205,13 @@ impl Machine {
     pub fn down_interval(&self) -> Duration {
         let adverts = u32::from(self.router.conduct.down_timer_adverts);
         self.waited_interval() * adverts + self.skew_of(self.priority())
+    }
+
+    /// How long its interface may be down before it counts as that. A little later others would
+    /// take over from this router, and this router from others.
+    pub fn patience_with_links(&self) -> Duration {
+        let adverts = self.router.conduct.down_timer_adverts;
+        link_patience(self.waited_interval(), adverts)
     }
 
     /// (256 − priority) / 256 seconds; in version 3 of an interval.

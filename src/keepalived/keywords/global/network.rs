@@ -49,9 +49,9 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(MAIN, "linkbeat_interfaces", "", "Interfaces whose links are asked for")
         .lines()
         .full(link::interfaces),
-    Row::of(MAIN, "interface_up_down_delays", "", "Wait before acting on a link")
+    Row::of(MAIN, "interface_up_down_delays", "", "How long a change of a link has to last")
         .lines()
-        .refused("a link counts at once"),
+        .full(link::delays),
     Row::of(MAIN, "static_ipaddress", "", "Addresses that are always held")
         .lines()
         .full(address::static_ipaddress),

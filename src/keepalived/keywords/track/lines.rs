@@ -157,7 +157,6 @@ fn read_block(
     kind: Kind,
     diagnostics: &mut Diagnostics,
 ) {
-    extra_parameters(node, diagnostics);
     let (name, mut tracking) = match owner {
         Owner::Instance => match config.instances.last_mut() {
             Some(it) => (it.name.value.clone(), std::mem::take(&mut it.tracking)),
@@ -213,16 +212,6 @@ fn unknown(config: &KeepalivedConfig, kind: Kind, owner: &str, name: &At<String>
             _ => "its `vrrp_track_process` has to stand above",
         }),
     }
-}
-
-/// Words between the keyword and its block.
-fn extra_parameters(node: &Node, diagnostics: &mut Diagnostics) {
-    let Some(word) = node.args.first() else { return };
-    let (keyword, text) = (node.name.lossy(), word.lossy());
-    let message = format!("Block {keyword} has extra parameters {text} ...");
-    let help = format!("write `{keyword} {{`, and what is tracked on the lines below");
-    let diagnostic = Diagnostic::error("keepalived/extra-parameter", message);
-    diagnostics.push(diagnostic.at(read::args_span(node)).help(help));
 }
 
 /// `weight N [reverse|noreverse]` behind the name of what is tracked. `None`: the line is lost.

@@ -33,6 +33,31 @@ pub(in crate::keepalived::keywords) fn interfaces(
     }
 }
 
+/// In microseconds.
+const DELAYS: std::ops::RangeInclusive<u64> = 0..=255_000_000;
+
+/// `interface_up_down_delays`
+pub(in crate::keepalived::keywords) fn delays(
+    config: &mut KeepalivedConfig,
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) {
+    for line in node.body.iter().flatten() {
+        let mut delay = |at: usize| {
+            let word = line.args.get(at)?;
+            // It says no more than that.
+            let message = read::seconds(word, DELAYS).err().unwrap_or_default();
+            read::timer(word, DELAYS, message, diagnostics)
+        };
+        let (down, up) = (delay(0), delay(1));
+        if let Some(down) = down {
+            // Where the second is wrong, there is none.
+            let up = if line.args.len() > 1 { Some(up.unwrap_or_default()) } else { None };
+            config.tracked.delays.push((read::text(&line.name), down, up));
+        }
+    }
+}
+
 /// `linkbeat_use_polling` for all interfaces.
 pub(in crate::keepalived::keywords) fn all(
     config: &mut KeepalivedConfig,

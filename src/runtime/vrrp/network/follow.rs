@@ -1,6 +1,7 @@
 //! What the kernel tells, and which routers have to know.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use super::{Incident, Network};
 use crate::kernel::netlink::{Address, Change, Link};
@@ -16,6 +17,7 @@ impl Network {
                 Change::Link(link) => self.absorb_link(link, &mut incidents),
                 Change::LinkGone(link) => {
                     self.links.remove(&link.name);
+                    self.delays.forget(&link.name);
                     self.wires.close_on(link.index);
                     self.addresses.remove_interface(link.index);
                     self.holdings.let_go_where(|it| it.index == link.index);
@@ -68,6 +70,7 @@ impl Network {
         let old_name = old_name.map(|it| it.name.clone()).filter(|name| *name != link.name);
         if let Some(name) = old_name {
             self.links.remove(&name);
+            self.delays.forget(&name);
             self.abandon(&name, link.index);
             incidents.push(Incident::Interface(name));
         }
@@ -77,6 +80,16 @@ impl Network {
         }
         let same = |before: &Link| (before.up, before.index) == (link.up, link.index);
         if !before.as_ref().is_some_and(same) {
+            match before.as_ref().filter(|before| before.index == link.index) {
+                None => self.delays.forget(&link.name),
+                Some(before) => {
+                    if !self.beats.asks_for(&link.name)
+                        && self.delays.hold_back(Instant::now(), before, &link)
+                    {
+                        return;
+                    }
+                }
+            }
             if self.concerned.contains(&link.name) && !self.beats.asks_for(&link.name) {
                 let is_new = before.as_ref().is_none_or(|before| before.index != link.index);
                 if is_new {

@@ -2,10 +2,11 @@
 //!
 //! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
 //! addresses of this node, `routing` its routes and rules, `follow` what the kernel tells, `beats`
-//! what is asked for instead. Read `wires` next.
+//! what is asked for instead, `delays` what counts only later. Read `wires` next.
 
 mod addresses;
 mod beats;
+mod delays;
 mod follow;
 mod holding;
 mod holdings;
@@ -19,6 +20,7 @@ use std::task::{Context, Poll};
 
 use self::addresses::Addresses;
 use self::beats::Beats;
+use self::delays::Delays;
 use self::holdings::Holdings;
 use self::routing::Routing;
 use self::wires::Wires;
@@ -87,6 +89,7 @@ pub(super) struct Network {
     routing: Routing,
     /// Of interfaces whose links are asked for.
     pub(super) beats: Beats,
+    pub(super) delays: Delays,
 }
 
 impl Network {
@@ -111,6 +114,7 @@ impl Network {
             possessions: Holdings::default(),
             routing: Routing::default(),
             beats: Beats::default(),
+            delays: Delays::default(),
         };
         network.look()?;
         Ok(network)
@@ -240,7 +244,7 @@ impl Network {
     /// The interface as a router sees it. `None`: there is no such interface.
     pub(super) fn interface(&self, router: &VirtualRouter) -> Option<Interface> {
         let link = self.links.get(&router.interface)?;
-        let own = router.tracking.dont_track_primary || self.beats.is_up(link);
+        let own = router.tracking.dont_track_primary || self.counts_as_up(link);
         let up = own && router.other_interfaces().all(|name| self.is_up(name));
         if let (Some(_), Some(source)) = (&router.unicast, router.source) {
             let primary = self.addresses.has(source).then_some(source);
@@ -252,7 +256,14 @@ impl Network {
 
     /// Is there such an interface, and is it up?
     pub(super) fn is_up(&self, interface: &str) -> bool {
-        self.links.get(interface).is_some_and(|link| self.beats.is_up(link))
+        self.links.get(interface).is_some_and(|link| self.counts_as_up(link))
+    }
+
+    fn counts_as_up(&self, link: &Link) -> bool {
+        match self.beats.asks_for(&link.name) {
+            true => self.beats.is_up(link),
+            false => self.delays.is_up(link),
+        }
     }
 
     /// Does this host have the address?
