@@ -82,7 +82,8 @@ impl Host for ThisHost {
     }
 
     fn interface_exists(&self, name: &str) -> bool {
-        nix::net::if_::if_nametoindex(name).is_ok()
+        // The kernel takes an alias (`eth0:1`) for its interface, where keepalived finds none.
+        !name.contains(':') && nix::net::if_::if_nametoindex(name).is_ok()
     }
 
     fn other_interface_exists(&self, name: &str) -> bool {

@@ -32,7 +32,7 @@ pub(super) fn parse(
     grammar: &mut dyn Grammar,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Node> {
-    let mut parser = Parser { statements, at: 0, grammar, diagnostics };
+    let mut parser = Parser { statements, at: 0, depth: 0, extra: None, grammar, diagnostics };
     let balance = parser.balance();
     let mut nodes = Vec::new();
     while parser.at < parser.statements.len() {
@@ -53,6 +53,10 @@ pub(super) fn parse(
 struct Parser<'a> {
     statements: Vec<Statement>,
     at: usize,
+    /// Braces that were opened and not closed, whatever they belong to.
+    depth: usize,
+    /// The last brace that closes more than was opened, which was said.
+    extra: Option<Span>,
     grammar: &'a mut dyn Grammar,
     diagnostics: &'a mut Diagnostics,
 }
@@ -167,8 +171,14 @@ impl Parser<'_> {
     fn next(&mut self) -> Option<Statement> {
         let statement = self.statements.get_mut(self.at)?;
         self.at += 1;
-        let words = std::mem::take(&mut statement.words);
-        Some(Statement { words, end: statement.end })
+        let (words, end) = (std::mem::take(&mut statement.words), statement.end);
+        match end {
+            End::Open(_) => self.depth += 1,
+            End::Close(span) if self.depth == 0 => self.extra_close(span),
+            End::Close(_) => self.depth -= 1,
+            End::Line => {}
+        }
+        Some(Statement { words, end })
     }
 
     /// Takes a `{` that stands on the next line.
@@ -176,6 +186,7 @@ impl Parser<'_> {
         match self.statements.get(self.at) {
             Some(Statement { words, end: End::Open(span) }) if words.is_empty() => {
                 self.at += 1;
+                self.depth += 1;
                 Some(*span)
             }
             _ => None,
@@ -197,10 +208,23 @@ impl Parser<'_> {
         self.diagnostics.push(diagnostic.label(keyword.span, "the block of this").help(help));
     }
 
-    fn unknown_close(&mut self, span: Span) {
+    /// keepalived counts braces, too, without regard to what they belong to: a block whose `{` is
+    /// missing leaves one too many at the end.
+    fn extra_close(&mut self, span: Span) {
+        self.extra = Some(span);
         let diagnostic = Diagnostic::error("keepalived/brace", "Extra '}' found");
         let help =
             "there is no block open here; one of the lines above may have closed it too early";
+        self.diagnostics.push(diagnostic.at(span).help(help));
+    }
+
+    /// It ends no block; that it is one too many has perhaps been said.
+    fn unknown_close(&mut self, span: Span) {
+        if self.extra == Some(span) {
+            return;
+        }
+        let diagnostic = Diagnostic::error("keepalived/brace", "Unknown keyword '}'");
+        let help = "no block of a known keyword is open here";
         self.diagnostics.push(diagnostic.at(span).help(help));
     }
 }

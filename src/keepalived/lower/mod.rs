@@ -79,7 +79,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     lowering.duplicates();
     let sockets = lowering.sockets();
     let Lowering { scripts, checks, tracked_scripts, mut diagnostics, .. } = lowering;
-    scripts.finish(&mut diagnostics);
+    scripts.finish(!config.instances.is_empty(), &mut diagnostics);
     unused(&checks, &tracked_scripts, &mut diagnostics);
     let fatal = config.fatal || diagnostics.worst() == Some(Severity::Fatal);
     let plan = (!fatal).then(|| {

@@ -204,15 +204,15 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// What is to be said about all of them together.
-    pub(super) fn finish(self, diagnostics: &mut Diagnostics) {
+    /// What is to be said about all of them together. Without instances nothing of theirs is run.
+    pub(super) fn finish(self, instances: bool, diagnostics: &mut Diagnostics) {
         let help = SECURITY;
         if self.outer_as_root && !self.secure {
             let message = "SECURITY VIOLATION - start/shutdown scripts are being executed but \
                            script_security not enabled.";
             diagnostics.push(Diagnostic::warning("keepalived/script-security", message).help(help));
         }
-        if let Some(span) = self.as_root.filter(|_| !self.secure) {
+        if let Some(span) = self.as_root.filter(|_| instances && !self.secure) {
             let mut message =
                 "SECURITY VIOLATION - scripts are being executed but script_security not enabled."
                     .to_owned();
