@@ -9,6 +9,7 @@ mod checks;
 mod cli;
 mod config_keepalived;
 mod config_nginx;
+mod dbus;
 mod dumps;
 mod lab;
 mod layers;

@@ -26,7 +26,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it in the foreground with this config. Several may follow each other on a host.
     pub(crate) fn start(bed: &Bed, host: &Host, maker: Maker, config: &str) -> Daemon {
-        Self::launch(bed, host, maker, config, None)
+        Self::launch(bed, host, maker, config, None, None)
     }
 
     /// The same, with a `/tmp` of its own.
@@ -37,7 +37,19 @@ impl Daemon {
         config: &str,
         tmp: &Path,
     ) -> Daemon {
-        Self::launch(bed, host, maker, config, Some(tmp))
+        Self::launch(bed, host, maker, config, Some(tmp), None)
+    }
+
+    /// The same, with the system bus whose socket is in the folder `bus`.
+    pub(crate) fn start_on_bus(
+        bed: &Bed,
+        host: &Host,
+        maker: Maker,
+        config: &str,
+        tmp: &Path,
+        bus: &Path,
+    ) -> Daemon {
+        Self::launch(bed, host, maker, config, Some(tmp), Some(bus))
     }
 
     /// The same, with this folder as its `/etc/keepalived`, where its `keepalived.conf` is already.
@@ -49,7 +61,14 @@ impl Daemon {
         daemon
     }
 
-    fn launch(bed: &Bed, host: &Host, maker: Maker, config: &str, tmp: Option<&Path>) -> Daemon {
+    fn launch(
+        bed: &Bed,
+        host: &Host,
+        maker: Maker,
+        config: &str,
+        tmp: Option<&Path>,
+        bus: Option<&Path>,
+    ) -> Daemon {
         let base = format!("{}-{maker:?}", host.name);
         let file = bed.path(&format!("{base}.conf"));
         std::fs::write(&file, config).unwrap();
@@ -61,11 +80,12 @@ impl Daemon {
                 let folder = bed.folder.path();
                 let inside = tmp.join(folder.file_name().unwrap());
                 std::fs::create_dir(&inside).unwrap();
-                let script = "mount --bind \"$1\" \"$2\" && mount --rbind \"$3\" /tmp && shift 3 \
+                let script = "{ [ -z \"$4\" ] || mount --bind \"$4\" /run/dbus; } \
+                              && mount --bind \"$1\" \"$2\" && mount --rbind \"$3\" /tmp && shift 4 \
                               && exec \"$@\"";
                 let mut command = host.command("unshare");
                 command.args(["-m", "sh", "-c", script, "sh"]).arg(folder).arg(inside).arg(tmp);
-                command.arg(program);
+                command.arg(bus.unwrap_or(Path::new(""))).arg(program);
                 command
             }
         };

@@ -133,7 +133,7 @@ fn nothing_to_read() {
         (lax, run(cell.ours("evenkeel").args(["check", "--strict", "-k", &conf])).code)
     };
     // A keyword that has no effect is warned about by name.
-    let (lax, strict) = strict("enable_dbus");
+    let (lax, strict) = strict("enable_snmp_vrrp");
     assert_eq!((lax, strict), (0, 1));
 }
 

@@ -34,10 +34,19 @@ pub struct Telling {
     pub shutdown: Option<TimedScript>,
     #[serde(skip_serializing_if = "is_default")]
     pub dumps: Dumps,
+    #[serde(skip_serializing_if = "is_default")]
+    pub dbus: Option<Dbus>,
     /// What `global_defs` says, as the state dump shows it: only lines that differ from the
     /// default. Most of it is resolved into instances elsewhere.
     #[serde(skip_serializing_if = "is_default")]
     pub definitions: BTreeMap<String, String>,
+}
+
+/// `enable_dbus`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dbus {
+    /// `dbus_service_name`: what the service is called on the system bus.
+    pub name: String,
 }
 
 /// A FIFO, and the script that reads it; either may be there without the other.

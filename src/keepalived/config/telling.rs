@@ -56,6 +56,10 @@ pub struct GlobalTelling {
     pub state_file: Option<At<String>>,
     pub stats_file: Option<At<String>>,
     pub json_file: Option<At<String>>,
+    /// `enable_dbus`
+    pub dbus: bool,
+    /// `dbus_service_name`; the last one counts.
+    pub dbus_name: Option<At<String>>,
 }
 
 /// `…notify_fifo` and `…notify_fifo_script`

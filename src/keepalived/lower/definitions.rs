@@ -76,6 +76,9 @@ impl Lowering<'_> {
         let delay = conduct.startup_delay;
         out.put("vrrp_startup_delay", (!delay.is_zero()).then_some(delay.as_secs_f64()));
         out.put("VRRP strict mode", conduct.strict.map(|_| "true"));
+        out.put("DBus", said.dbus.then_some("enabled"));
+        let name = said.dbus_name.as_ref().map(|at| at.value.clone());
+        out.put("DBus service name", name);
         out.put("Script security", globals.script_security.map(|_| "enabled"));
         let user = self.scripts.default_user().filter(|user| (user.uid, user.gid) != (0, 0));
         out.put("Default script uid:gid", user.map(|user| format!("{}:{}", user.uid, user.gid)));

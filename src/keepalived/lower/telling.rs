@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use zbus::names::WellKnownName;
+
 use super::super::config;
 use super::super::config::telling as said;
 use super::Lowering;
 use super::script::nobody;
 use crate::plan::telling::{
-    Deleted, Dumps, Fifo, FifoWithScript, InstanceTelling, Mail, Telling, TimedScript,
+    Dbus, Deleted, Dumps, Fifo, FifoWithScript, InstanceTelling, Mail, Telling, TimedScript,
 };
 use crate::plan::vrrp::Notify;
 use crate::text::Diagnostic;
 
+/// `dbus_service_name`
+const DBUS_NAME: &str = "org.keepalived.Vrrp1";
 /// `smtp_connect_timeout`
 pub(super) const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// `startup_script_timeout` and `shutdown_script_timeout`
@@ -40,6 +44,7 @@ impl Lowering<'_> {
                 second_json: globals.second_json,
                 use_instance: globals.data_use_instance,
             },
+            dbus: self.dbus(globals),
             definitions: Default::default(),
         };
         telling.definitions = self.definitions(&telling);
@@ -87,6 +92,23 @@ impl Lowering<'_> {
             faults: !said.no_email_faults,
         };
         (!mail.to.is_empty()).then_some(mail)
+    }
+
+    /// A name that no bus gives away means that there is nothing on the bus, as with keepalived.
+    fn dbus(&mut self, said: &said::GlobalTelling) -> Option<Dbus> {
+        if !said.dbus {
+            return None;
+        }
+        let Some(name) = &said.dbus_name else { return Some(Dbus { name: DBUS_NAME.to_owned() }) };
+        if WellKnownName::try_from(name.value.as_str()).is_err() {
+            let message = format!("dbus_service_name {} is no name that a bus knows", name.value);
+            let help = "write something like org.example.keepalived; without a name on the bus \
+                        there is no D-Bus";
+            let diagnostic = Diagnostic::warning("keepalived/value", message);
+            self.diagnostics.push(diagnostic.at(name.span).help(help));
+            return None;
+        }
+        Some(Dbus { name: name.value.clone() })
     }
 
     fn smtp_server(&mut self, server: &said::SmtpServer) -> Option<SocketAddr> {

@@ -220,11 +220,14 @@ impl Role {
         if to == State::Initialize && router.removed {
             // keepalived's default: without `notify_deleted` a fault is told, by `notify` only.
             notice.news = if deleted { News::Deleted } else { News::Fault };
+            self.bus.tell(config, notice.news);
             if !deleted {
                 let notify = Notify { any: config.notify.any.clone(), ..Notify::default() };
                 self.herald.tell(&notice, &notify, &config.telling, &self.probe);
                 return;
             }
+        } else {
+            self.bus.tell(config, notice.news);
         }
         self.herald.tell(&notice, &config.notify, &config.telling, &self.probe);
     }

@@ -54,6 +54,7 @@ impl Role {
         self.herald.reload(&plan, &self.probe);
         self.network.size_buffers(&plan.process.buffers);
         self.bearing.adopt(&plan.process.scheduling);
+        self.bus.adopt(plan.telling.dbus.as_ref());
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
@@ -87,6 +88,7 @@ impl Role {
             }
         }
         self.group(plan.groups, &names);
+        self.show(true);
         self.launch(now, beginners);
         self.remove_devices();
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
@@ -180,6 +182,7 @@ impl Role {
         }
         self.leave_host();
         self.report_held();
+        self.bus.finish();
         self.probe.finish();
         self.bearing.sum_up();
         tracing::info!("Stopped");

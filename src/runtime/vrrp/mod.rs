@@ -1,13 +1,15 @@
 //! The vrrp role: joins the pure machines to the network, the scripts and the supervisor.
 //!
 //! One thread, one loop, one deadline: the least of all machines'. Nothing that may wait is on it;
-//! scripts and notifications are with the [`probe`](super::probe), dump files with the [`scribe`].
+//! scripts and notifications are with the [`probe`](super::probe), dump files with the [`scribe`],
+//! D-Bus with the [`bus`].
 //! Read [`role`](self) (the loop)
 //! next, then [`life`] (routers come and go), [`deeds`] (what they want done), [`network`] and
 //! [`scripts`].
 
 mod agenda;
 mod bearing;
+mod bus;
 mod deeds;
 mod devices;
 mod directory;

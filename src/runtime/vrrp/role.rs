@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::agenda::Agenda;
 use super::bearing::{Bearing, LATE};
+use super::bus::{Bus, Request};
 use super::devices::Devices;
 use super::directory::Directory;
 use super::groups::Synced;
@@ -56,6 +57,7 @@ pub(super) struct Role {
     pub(super) probe: Probe,
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
+    pub(super) bus: Bus,
     pub(super) findings: UnboundedReceiver<Finding>,
     pub(super) signals: Signals,
     /// Until when routers only listen.
@@ -79,6 +81,7 @@ enum Occasion {
     Instruction(io::Result<Option<Box<Instruction<Succession<VrrpPlan>>>>>),
     Signal(i32),
     Finding(Finding),
+    Request(Request),
     Network(Arrival),
     Deadline,
 }
@@ -104,6 +107,7 @@ impl Role {
             devices: Devices::default(),
             probe,
             scribe: Scribe::start()?,
+            bus: Bus::default(),
             router_id: plan.router_id.clone(),
             telling: plan.telling.clone(),
             process: plan.process.clone(),
@@ -123,6 +127,7 @@ impl Role {
         if plan.process.watch_addresses {
             role.network.watch();
         }
+        role.bus.adopt(plan.telling.dbus.as_ref());
         // The other threads are there already, and stay as they are.
         role.bearing.adopt(&plan.process.scheduling);
         role.network.holdings.claim(held.iter().copied());
@@ -153,6 +158,7 @@ impl Role {
             beginners.push((at, first));
         }
         role.group(plan.groups, &names);
+        role.show(false);
         role.launch(now, beginners);
         role.directory = Directory::of(&role.routers);
         role.disown(now, &held);
@@ -178,6 +184,7 @@ impl Role {
                         self.find(now, finding);
                     }
                 }
+                Occasion::Request(request) => self.oblige(now, request),
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
                 Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
@@ -222,6 +229,7 @@ impl Role {
             number = self.signals.next() => Occasion::Signal(number),
             Some(finding) = self.findings.recv() => Occasion::Finding(finding),
             arrival = poll_fn(|context| network.poll(context)) => Occasion::Network(arrival),
+            request = self.bus.next() => Occasion::Request(request),
             () = sleep => Occasion::Deadline,
         }
     }

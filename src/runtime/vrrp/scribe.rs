@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
 use super::UMASK;
+use super::bus::{Asked, Done};
 use super::groups::Synced;
 use super::network::Network;
 use super::role::Role;
@@ -61,7 +62,10 @@ impl Kind {
 
 /// Writes dumps, one after the other, on a thread of its own. It ends with this.
 #[derive(Debug)]
-pub(super) struct Scribe(SyncSender<(Kind, Snapshot)>);
+pub(super) struct Scribe(SyncSender<Order>);
+
+/// Who waits for it hears when `Done` is dropped.
+type Order = (Kind, Snapshot, Option<Done>);
 
 impl Scribe {
     pub(super) fn start() -> io::Result<Scribe> {
@@ -70,9 +74,9 @@ impl Scribe {
         Ok(Scribe(sender))
     }
 
-    fn order(&self, kind: Kind, snapshot: Snapshot) {
+    fn order(&self, kind: Kind, snapshot: Snapshot, done: Option<Done>) {
         let path = kind.path(&snapshot);
-        match self.0.try_send((kind, snapshot)) {
+        match self.0.try_send((kind, snapshot, done)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 tracing::warn!("{}: earlier dumps still wait to be written", path.display());
@@ -84,8 +88,8 @@ impl Scribe {
     }
 }
 
-fn write(inbox: &Receiver<(Kind, Snapshot)>) {
-    while let Ok((kind, snapshot)) = inbox.recv() {
+fn write(inbox: &Receiver<Order>) {
+    while let Ok((kind, snapshot, _done)) = inbox.recv() {
         let path = kind.path(&snapshot);
         // As open(2) would make it.
         let mode = 0o666 & !snapshot.process.umask.unwrap_or(UMASK);
@@ -102,24 +106,48 @@ impl Role {
         match number {
             libc::SIGUSR1 => {
                 tracing::info!("Printing VRRP data for process({pid}) on signal");
-                self.scribe.order(Kind::Data, self.snapshot());
+                self.scribe.order(Kind::Data, self.snapshot(), None);
             }
             libc::SIGUSR2 => {
                 tracing::info!("Printing VRRP stats for process({pid}) on signal");
-                self.scribe.order(Kind::Stats, self.snapshot());
+                self.scribe.order(Kind::Stats, self.snapshot(), None);
             }
             STATS_CLEAR => {
                 tracing::info!("Printing and clearing VRRP stats for process({pid}) on signal");
-                self.scribe.order(Kind::Stats, self.snapshot());
-                for router in &mut self.routers {
-                    router.counters.clear();
-                }
+                self.scribe.order(Kind::Stats, self.snapshot(), None);
+                self.clear_counters();
             }
             JSON => {
                 tracing::info!("Printing VRRP as json for process({pid}) on signal");
-                self.scribe.order(Kind::Json, self.snapshot());
+                self.scribe.order(Kind::Json, self.snapshot(), None);
             }
             _ => {}
+        }
+    }
+
+    /// The same for somebody on the bus.
+    pub(super) fn print(&mut self, asked: &Asked, done: Done) {
+        match asked {
+            Asked::Data => {
+                tracing::info!("Printing VRRP data on DBus request");
+                self.scribe.order(Kind::Data, self.snapshot(), Some(done));
+            }
+            Asked::Stats => {
+                tracing::info!("Printing VRRP stats on DBus request");
+                self.scribe.order(Kind::Stats, self.snapshot(), Some(done));
+            }
+            Asked::StatsClear => {
+                tracing::info!("Printing and clearing VRRP stats on DBus request");
+                self.scribe.order(Kind::Stats, self.snapshot(), Some(done));
+                self.clear_counters();
+            }
+            Asked::Garp(_) | Asked::Reload => {}
+        }
+    }
+
+    fn clear_counters(&mut self) {
+        for router in &mut self.routers {
+            router.counters.clear();
         }
     }
 

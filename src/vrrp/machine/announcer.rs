@@ -58,6 +58,11 @@ impl Announcer {
         }
     }
 
+    /// Somebody asked for it: all are announced once.
+    pub(super) fn asked(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
+        self.burst(now, router, &held(router), 1, out);
+    }
+
     /// A reload added addresses: all are announced, as keepalived does.
     pub(super) fn added(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
         self.burst(now, router, &held(router), router.garp.repeat, out);

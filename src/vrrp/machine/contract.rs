@@ -77,6 +77,8 @@ pub enum Event {
     /// A new config for what is [still](super::Machine::is_still) the same router, and what tracking
     /// makes of it by that: only differences become actions.
     Reconfigure(Box<VirtualRouter>, Verdict),
+    /// Somebody asks for gratuitous ARPs. Only an active router sends them.
+    Announce,
     /// Leave in an orderly way: priority 0, addresses off.
     Shutdown,
 }

@@ -197,6 +197,10 @@ impl Machine {
             Event::AddressLost(address) => self.lose_address(now, &address.address, out),
             Event::BelongingLost(what) => self.lose_belonging(now, &what, out),
             Event::Reconfigure(router, verdict) => self.reconfigure(now, *router, verdict, out),
+            Event::Announce if self.state == State::Active => {
+                self.announcer.asked(now, &self.router, out);
+            }
+            Event::Announce => {}
             Event::Shutdown => self.shut_down(now, out),
         }
     }

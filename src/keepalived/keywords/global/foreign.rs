@@ -1,5 +1,5 @@
-//! SNMP and D-Bus: what others offer on behalf of the daemon. Neither is spoken; the lines are
-//! checked all the same.
+//! SNMP and D-Bus: what others offer on behalf of the daemon. D-Bus is spoken; SNMP's lines are
+//! checked only.
 
 use super::super::Row;
 use super::super::read;
@@ -10,8 +10,8 @@ use crate::text::{Diagnostic, Diagnostics, Node};
 const NO_SNMP: &str = "Evenkeel is no SNMP agent; the same figures are in keepalived.stats and \
                        keepalived.json, which exporters read, and notify scripts, FIFOs and mail \
                        stand in for traps";
-const NO_DBUS: &str = "Evenkeel is no D-Bus service; notify scripts and FIFOs tell of the same \
-                       changes, and --signum=DATA and JSON show the same state";
+const NO_INTERFACE: &str =
+    "every instance here has an interface, and with it a name in D-Bus paths";
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "snmp_socket", "SOCKET", "SNMP master agent")
@@ -32,15 +32,14 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "snmp_rs_stats_update_interval", "SECONDS", "Age of SNMP's figures")
         .newer()
         .refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_dbus", "", "D-Bus interface").refused(NO_DBUS),
-    Row::of(GLOBAL, "dbus_service_name", "NAME", "Its name")
+    Row::of(GLOBAL, "enable_dbus", "", "D-Bus interface").full(enable_dbus),
+    Row::of(GLOBAL, "dbus_service_name", "NAME", "Its name on the system bus")
         .bare()
         .default("org.keepalived.Vrrp1")
-        .refused(NO_DBUS)
-        .set(dbus_service_name),
-    Row::of(GLOBAL, "dbus_no_interface_name", "", "Its paths without interfaces")
+        .full(dbus_service_name),
+    Row::of(GLOBAL, "dbus_no_interface_name", "[NAME]", "Stands for an interface in D-Bus paths")
         .newer()
-        .refused(NO_DBUS),
+        .ignored(NO_INTERFACE),
 ];
 
 fn complain(node: &Node, message: String, diagnostics: &mut Diagnostics) {
@@ -67,8 +66,13 @@ fn snmp_socket(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Dia
     }
 }
 
-fn dbus_service_name(_: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    if node.args.is_empty() {
-        complain(node, "dbus_service_name missing - ignoring".to_owned(), diagnostics);
+fn enable_dbus(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+    config.globals.telling.dbus = true;
+}
+
+fn dbus_service_name(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
+    match node.args.first() {
+        Some(word) => config.globals.telling.dbus_name = Some(read::text(word)),
+        None => complain(node, "dbus_service_name missing - ignoring".to_owned(), diagnostics),
     }
 }
