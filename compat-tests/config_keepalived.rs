@@ -112,7 +112,9 @@ impl Case {
     fn text(&self) -> String {
         let mut text = String::new();
         for diagnostic in self.diagnostics.iter() {
-            writeln!(text, "{}", render::keepalived(&self.sources, diagnostic)).unwrap();
+            for line in render::keepalived(&self.sources, diagnostic) {
+                writeln!(text, "{line}").unwrap();
+            }
         }
         for diagnostic in self.diagnostics.iter() {
             write!(text, "\n{}", render::evenkeel(&self.sources, diagnostic, false)).unwrap();

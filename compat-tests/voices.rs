@@ -23,7 +23,7 @@ fn each_voice_says_it_its_way() {
     let sources = sources(text);
     assert_eq!(
         render::keepalived(&sources, &diagnostic),
-        "(/etc/keepalived/keepalived.conf: Line 2) Unknown keyword 'virtual_ipadress'"
+        ["(/etc/keepalived/keepalived.conf: Line 2) Unknown keyword 'virtual_ipadress'"]
     );
     assert_eq!(
         render::nginx(&sources, &diagnostic),

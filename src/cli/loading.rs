@@ -62,10 +62,11 @@ pub(super) fn again(inputs: Inputs, voice: Voice) -> Load {
         if inputs.keepalived.as_ref().is_some_and(|file| std::fs::read(file).is_err()) {
             plan = None;
         }
-        let line = |diagnostic: &Diagnostic| {
-            (level(diagnostic.severity), line(&sources, diagnostic, voice))
+        let said = |diagnostic: &Diagnostic| {
+            let level = level(diagnostic.severity);
+            lines(&sources, diagnostic, voice).into_iter().map(move |line| (level, line))
         };
-        let mut messages: Vec<_> = diagnostics.iter().map(line).collect();
+        let mut messages: Vec<_> = diagnostics.iter().flat_map(said).collect();
         if network_namespace.as_deref() != namespace() && network_namespace.is_some() {
             let line = "net_namespace can't be changed by a reload: it takes a restart".to_owned();
             messages.push((LogLevel::Warn, line));
@@ -90,17 +91,17 @@ pub(super) fn copy(sources: &SourceMap, plan: &Option<Plan>) -> Vec<u8> {
     copy
 }
 
-/// One line, as a log has it: without the program's name and level, which the log adds.
-pub(super) fn line(sources: &SourceMap, diagnostic: &Diagnostic, voice: Voice) -> String {
+/// Lines, as a log has them: without the program's name and level, which the log adds.
+pub(super) fn lines(sources: &SourceMap, diagnostic: &Diagnostic, voice: Voice) -> Vec<String> {
     match (voice, diagnostic.span()) {
         (Voice::Keepalived, _) => render::keepalived(sources, diagnostic),
-        (Voice::Nginx, _) => render::nginx_words(sources, diagnostic),
+        (Voice::Nginx, _) => vec![render::nginx_words(sources, diagnostic)],
         (Voice::Evenkeel, Some(span)) => {
             let place = sources.place(span);
             let file = sources.path(span.file).display();
-            format!("{file}:{}:{}: {}", place.line, place.column, diagnostic.message)
+            vec![format!("{file}:{}:{}: {}", place.line, place.column, diagnostic.message)]
         }
-        (_, None) => diagnostic.message.clone(),
+        (_, None) => vec![diagnostic.message.clone()],
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Diagnostic {
     pub code: &'static str,
     pub severity: Severity,
     pub message: String,
+    /// What keepalived says of it in a line of its own, before the message.
+    pub before: Option<String>,
     /// The first is the place that the message is about; may be empty (a file that can't be read).
     pub labels: Vec<Label>,
     pub help: Option<String>,
@@ -44,7 +46,14 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None }
+        Diagnostic {
+            code,
+            severity,
+            message: message.into(),
+            before: None,
+            labels: Vec::new(),
+            help: None,
+        }
     }
 
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
@@ -68,6 +77,12 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, before: impl Into<String>) -> Self {
+        self.before = Some(before.into());
         self
     }
 

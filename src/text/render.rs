@@ -34,17 +34,13 @@ pub fn evenkeel(sources: &SourceMap, diagnostic: &Diagnostic, colour: bool) -> S
     renderer.render(&[group]) + "\n"
 }
 
-/// keepalived's voice: `(FILE: Line N) message`, without the newline.
-pub fn keepalived(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
-    match diagnostic.span() {
-        Some(span) => format!(
-            "({}: Line {}) {}",
-            sources.path(span.file).display(),
-            sources.place(span).line,
-            diagnostic.message
-        ),
-        None => diagnostic.message.clone(),
-    }
+/// keepalived's voice: `(FILE: Line N) message`, a line or two, without the newlines.
+pub fn keepalived(sources: &SourceMap, diagnostic: &Diagnostic) -> Vec<String> {
+    let place = diagnostic.span().map_or_else(String::new, |span| {
+        format!("({}: Line {}) ", sources.path(span.file).display(), sources.place(span).line)
+    });
+    let words = diagnostic.before.iter().chain([&diagnostic.message]);
+    words.map(|words| format!("{place}{words}")).collect()
 }
 
 /// nginx's voice: `nginx: [emerg] message in FILE:LINE`, without the newline.

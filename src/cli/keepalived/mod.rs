@@ -72,7 +72,9 @@ fn test(asked: &Asked, inputs: &Inputs, file: &Path, log_file: Option<&Path>) ->
     };
     for diagnostic in config_test_says(&loaded.diagnostics) {
         // A complaint that nobody can read changes nothing about the verdict.
-        let _ = writeln!(out, "{}", loading::line(&loaded.sources, diagnostic, Voice::Keepalived));
+        for line in loading::lines(&loaded.sources, diagnostic, Voice::Keepalived) {
+            let _ = writeln!(out, "{line}");
+        }
     }
     if asked.all_config && !file.exists() {
         return ExitCode::from(ALL_CONFIG_MISSING);
@@ -137,11 +139,12 @@ fn start(
     }
     tracing::info!("Configuration file {}", file.display());
     for diagnostic in loaded.diagnostics.iter() {
-        let line = loading::line(&loaded.sources, diagnostic, Voice::Keepalived);
-        match diagnostic.severity {
-            Severity::Note => tracing::info!("{line}"),
-            Severity::Warning => tracing::warn!("{line}"),
-            Severity::Error | Severity::Fatal => tracing::error!("{line}"),
+        for line in loading::lines(&loaded.sources, diagnostic, Voice::Keepalived) {
+            match diagnostic.severity {
+                Severity::Note => tracing::info!("{line}"),
+                Severity::Warning => tracing::warn!("{line}"),
+                Severity::Error | Severity::Fatal => tracing::error!("{line}"),
+            }
         }
     }
     save(&loaded.plan, &loading::copy(&loaded.sources, &loaded.plan));

@@ -49,8 +49,9 @@ impl Mouth {
         diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
     ) {
         for diagnostic in diagnostics {
-            let line = loading::line(sources, diagnostic, Voice::Nginx);
-            self.say(loading::level(diagnostic.severity), &line);
+            for line in loading::lines(sources, diagnostic, Voice::Nginx) {
+                self.say(loading::level(diagnostic.severity), &line);
+            }
         }
     }
 }

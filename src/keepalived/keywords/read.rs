@@ -8,9 +8,14 @@ use super::super::command;
 use super::super::config::{At, Command, User};
 use crate::text::{Diagnostic, Diagnostics, Node, Span, Word, value};
 
-/// A complaint about a value: `message` as keepalived words it, `reason` at the value.
+/// A complaint about a value: `message` as keepalived words it, `reason` at the value. Of numbers
+/// keepalived says the reason, too.
 pub(super) fn wrong(word: &Word, message: String, reason: String) -> Diagnostic {
-    Diagnostic::error("keepalived/value", message).label(word.span, reason)
+    let numeric = ["number '", "invalid number '", "negative number '"];
+    let diagnostic = Diagnostic::error("keepalived/value", message);
+    let says = numeric.iter().any(|it| reason.starts_with(it)) && reason != diagnostic.message;
+    let diagnostic = if says { diagnostic.after(reason.clone()) } else { diagnostic };
+    diagnostic.label(word.span, reason)
 }
 
 /// A whole number in `range`.
@@ -42,6 +47,9 @@ pub(super) fn signed(word: &Word, range: RangeInclusive<i64>) -> Result<i64, Str
     let text = word.lossy();
     match text.parse::<i64>() {
         Ok(number) if range.contains(&number) => Ok(number),
+        Ok(number) if i32::try_from(number).is_err() => {
+            Err(format!("number '{text}' outside integer range"))
+        }
         Ok(_) => Err(format!("number '{text}' outside range [{}, {}]", range.start(), range.end())),
         Err(_) => Err(format!("invalid number '{text}'")),
     }
@@ -69,6 +77,11 @@ pub(super) fn end(node: &Node) -> Span {
 
 /// Seconds with decimals, in `range` of microseconds.
 pub(super) fn seconds(word: &Word, range: RangeInclusive<u64>) -> Result<Duration, String> {
+    decimal(word, range, 6)
+}
+
+/// `shown`: decimals in what is said of a range.
+fn decimal(word: &Word, range: RangeInclusive<u64>, shown: usize) -> Result<Duration, String> {
     let text = word.lossy();
     let digits = text.strip_prefix('+').unwrap_or(&text);
     if let Some(rest) =
@@ -83,8 +96,12 @@ pub(super) fn seconds(word: &Word, range: RangeInclusive<u64>) -> Result<Duratio
     if u64::try_from(duration.as_micros()).is_ok_and(|micros| range.contains(&micros)) {
         return Ok(duration);
     }
-    let (low, high) = (*range.start() as f64 / 1e6, *range.end() as f64 / 1e6);
-    Err(format!("number '{text}' outside range [{low:.6}, {high:.6}]"))
+    let limit = |micros: &u64| {
+        let decimals = format!("{:06}", micros % 1_000_000);
+        format!("{}.{}", micros / 1_000_000, &decimals[..shown])
+    };
+    let (low, high) = (limit(range.start()), limit(range.end()));
+    Err(format!("number '{text}' outside range [{low}, {high}]"))
 }
 
 /// Seconds with decimals in `range` of microseconds, with all that keepalived says about them:
@@ -120,7 +137,7 @@ pub(super) fn milliseconds(
     diagnostics: &mut Diagnostics,
 ) -> Option<Duration> {
     let (least, most) = (*range.start() * 1_000_000, *range.end() * 1_000_000);
-    match seconds(word, least..=most) {
+    match decimal(word, least..=most, 3) {
         Ok(time) => Some(Duration::from_micros((time.as_micros() / 1000) as u64)),
         Err(reason) => {
             diagnostics.push(wrong(word, message, reason));
