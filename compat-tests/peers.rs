@@ -5,6 +5,7 @@
 //! over the wire, `peers/unicast.rs` the same without multicast, `peers/mishaps.rs` what others do to a
 //! node, `peers/groups.rs` instances that change state together.
 
+mod announcing;
 mod groups;
 mod ipv6;
 mod links;

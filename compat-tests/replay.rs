@@ -271,7 +271,7 @@ fn note(at: f64, actions: &mut Vec<Wish>, seen: &mut Vec<Seen>) {
             Action::RemoveRoutes(these) => ("remove", items(&these)),
             Action::AddRules(these) => ("add", items(&these)),
             Action::RemoveRules(these) => ("remove", items(&these)),
-            Action::Announce(it) => ("announce", it.address.to_string()),
+            Action::Announce(it, _) => ("announce", it.address.to_string()),
             Action::Transition { to: State::Initialize, priority, .. } => {
                 ("notify", format!("STOP {priority}"))
             }
@@ -442,8 +442,8 @@ fn configured(config: &RouterConfig, scripts: &[ScriptConfig]) -> VirtualRouter 
             "refresh_repeat" => it.garp.refresh_repeat = count,
             "lower_priority_repeat" => it.garp.lower_priority_repeat = count,
             "lower_priority_delay" => it.garp.lower_priority_delay = time,
-            "interval" => it.garp.interval = time,
-            "extra" => it.garp.extra = time,
+            // `all SECONDS`
+            "extra" => (it.garp.extra, it.garp.extra_everywhere) = (time, true),
             other => panic!("no such garp setting: {other}"),
         }
     }

@@ -57,3 +57,34 @@ pub struct CommonConduct {
     #[serde(with = "seconds", skip_serializing_if = "is_default")]
     pub delay_after_boot: Duration,
 }
+
+/// How fast addresses are announced on which interfaces (`garp_group`, `vrrp_garp_interval`,
+/// `vrrp_gna_interval`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Paces {
+    /// On each interface that is in no group.
+    #[serde(skip_serializing_if = "is_default")]
+    pub usual: Pace,
+    #[serde(skip_serializing_if = "is_default")]
+    pub groups: Vec<PaceGroup>,
+}
+
+/// Least time between two packets; zero: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pace {
+    /// Gratuitous ARP.
+    #[serde(with = "seconds", skip_serializing_if = "is_default")]
+    pub arp: Duration,
+    /// Unsolicited neighbour advertisements.
+    #[serde(with = "seconds", skip_serializing_if = "is_default")]
+    pub neighbour: Duration,
+}
+
+/// Interfaces on one switch, which can't bear more than this in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceGroup {
+    pub interfaces: Vec<String>,
+    pub pace: Pace,
+}

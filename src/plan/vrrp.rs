@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use super::address::{Scope, SpanKey, VirtualAddress};
-use super::conduct::{CommonConduct, Conduct};
+use super::conduct::{CommonConduct, Conduct, Paces};
 use super::device::{Device, Firewall};
 use super::group::SyncGroup;
 use super::route::{Belongings, Route, Statics};
@@ -27,6 +27,8 @@ pub struct VrrpPlan {
     pub routers: Vec<VirtualRouter>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub conduct: CommonConduct,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub paces: Paces,
     #[serde(default, skip_serializing_if = "is_default")]
     pub groups: Vec<SyncGroup>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -163,6 +165,12 @@ impl VirtualRouter {
         self.device.iter().chain(&self.belongings.devices)
     }
 
+    /// The interface that leads to the network from one that its addresses are on.
+    pub fn wire_below<'a>(&'a self, interface: &'a str) -> &'a str {
+        let device = self.devices().find(|it| it.name == interface);
+        device.map_or(interface, |device| &device.base)
+    }
+
     /// Interfaces besides its own without which it is in fault (measured: those of its addresses,
     /// routes and rules, but for those with `no_track`).
     pub fn other_interfaces(&self) -> impl Iterator<Item = &str> {
@@ -247,15 +255,12 @@ pub struct GratuitousArp {
     /// again while active; zero: not at all.
     #[serde(default, with = "seconds", skip_serializing_if = "is_default")]
     pub extra: Duration,
+    /// With `all`; else only those on virtual MAC interfaces of their own are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub extra_everywhere: bool,
     /// `garp_lower_prio_delay`
     #[serde(with = "seconds")]
     pub lower_priority_delay: Duration,
-    /// `vrrp_garp_interval`: least time between two packets on one interface.
-    #[serde(with = "seconds")]
-    pub interval: Duration,
-    /// `vrrp_gna_interval`: the same for neighbour advertisements.
-    #[serde(default, with = "seconds", skip_serializing_if = "Duration::is_zero")]
-    pub neighbour_interval: Duration,
 }
 
 impl Default for GratuitousArp {
@@ -268,8 +273,7 @@ impl Default for GratuitousArp {
             lower_priority_repeat: 5,
             lower_priority_delay: Duration::from_secs(5),
             extra: Duration::ZERO,
-            interval: Duration::ZERO,
-            neighbour_interval: Duration::ZERO,
+            extra_everywhere: false,
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::super::config::Instance;
 use super::super::config::conduct::GlobalConduct;
-use super::super::config::{At, Instance};
 use super::Lowering;
-use crate::plan::conduct::{CommonConduct, Conduct, DOWN_TIMER_ADVERTS};
+use crate::plan::conduct::{CommonConduct, Conduct, DOWN_TIMER_ADVERTS, Pace, PaceGroup, Paces};
 use crate::plan::vrrp::{GratuitousArp, InitialState};
 use crate::text::Diagnostic;
 
@@ -20,9 +20,15 @@ pub(super) fn common(global: &GlobalConduct) -> CommonConduct {
 
 impl Lowering<'_> {
     /// The interfaces of each `garp_group` have to be there, and one without a delay is no group.
-    pub(super) fn paces(&mut self) {
-        let paces = &self.config.globals.conduct.paces;
-        for pace in paces {
+    /// Measured: a delay that a group doesn't have it doesn't take from `global_defs`.
+    pub(super) fn paces(&mut self) -> Paces {
+        let globals = &self.config.globals;
+        let usual = Pace {
+            arp: globals.garp_interval.as_ref().map_or(Duration::ZERO, |at| at.value),
+            neighbour: globals.wire.neighbour_interval.unwrap_or_default(),
+        };
+        let mut groups = Vec::new();
+        for pace in &globals.conduct.paces {
             for interface in &pace.interfaces {
                 let name = &interface.value;
                 let message =
@@ -33,8 +39,17 @@ impl Lowering<'_> {
                 let message = "garp group 0 does not have any delay set - removing";
                 let diagnostic = Diagnostic::error("keepalived/garp-group", message);
                 self.diagnostics.push(diagnostic.at(pace.span));
+                continue;
             }
+            groups.push(PaceGroup {
+                interfaces: pace.interfaces.iter().map(|it| it.value.clone()).collect(),
+                pace: Pace {
+                    arp: pace.arp.unwrap_or_default(),
+                    neighbour: pace.neighbour.unwrap_or_default(),
+                },
+            });
         }
+        Paces { usual, groups }
     }
 
     /// Does it have to hold to the letter of the RFCs?
@@ -129,6 +144,25 @@ impl Lowering<'_> {
         }
     }
 
+    /// Is what is sent to its addresses dropped (`no_accept`)? In strict mode it is where nothing
+    /// is said; in version 2 always (RFC 3768 section 6.4.3). The owner of the addresses takes it.
+    pub(super) fn drops_packets(&mut self, instance: &Instance) -> bool {
+        if priority(instance) == OWNER {
+            return false;
+        }
+        let (said, strict) = (instance.network.drop_packets, self.is_strict(instance));
+        if strict && said == Some(false) && !self.is_v3(instance) {
+            let message = format!(
+                "({}) warning - accept mode for VRRP version 2 does not comply with RFC3768 - \
+                 resetting",
+                instance.name.value
+            );
+            self.complain(message, instance.name.span);
+            return true;
+        }
+        said.unwrap_or(strict)
+    }
+
     /// RFC 3768 has no authentication any more.
     pub(super) fn strictly_without_authentication(&mut self, instance: &Instance) -> bool {
         let Some(kind) = &instance.auth_type else { return false };
@@ -204,12 +238,7 @@ impl Lowering<'_> {
         }
         let global_repeat = globals.garp.repeat.as_ref().map_or(usual.repeat, |at| at.value);
         let global_delay = globals.garp.delay.as_ref().map_or(usual.delay, |at| at.value);
-        let interface = instance.interface.as_ref().map(|at| at.value.as_str());
-        let on_it = |at: &At<String>| Some(at.value.as_str()) == interface;
-        let pace = globals.conduct.paces.iter().find(|it| it.interfaces.iter().any(on_it));
-        // Without `all` only virtual MAC interfaces are meant.
         let extra = instance.conduct.extra.as_ref().or(globals.conduct.extra.as_ref());
-        let extra = extra.filter(|at| at.value.all).map_or(Duration::ZERO, |at| at.value.every);
         let garp = GratuitousArp {
             repeat: value!(repeat, usual.repeat),
             delay: value!(delay, usual.delay),
@@ -217,14 +246,8 @@ impl Lowering<'_> {
             refresh_repeat: value!(refresh_repeat, usual.refresh_repeat),
             lower_priority_repeat: value!(lower_priority_repeat, global_repeat),
             lower_priority_delay: value!(lower_priority_delay, global_delay),
-            interval: pace
-                .and_then(|it| it.arp)
-                .unwrap_or(globals.garp_interval.as_ref().map_or(usual.interval, |at| at.value)),
-            neighbour_interval: pace
-                .and_then(|it| it.neighbour)
-                .or(globals.wire.neighbour_interval)
-                .unwrap_or_default(),
-            extra,
+            extra: extra.map_or(Duration::ZERO, |at| at.value.every),
+            extra_everywhere: extra.is_some_and(|at| at.value.all && !at.value.every.is_zero()),
         };
         if !self.is_strict(instance) {
             return garp;

@@ -28,6 +28,12 @@ impl Lowering<'_> {
                 format!("({name}) unicast with use_vmac requires vmac_xmit_base - setting");
             self.diagnostics.push(Diagnostic::error("keepalived/vmac", message).at(vmac.span));
         }
+        if transmit_base && self.is_strict(instance) {
+            transmit_base = false;
+            self.contradiction(format!(
+                "({name}) xmit_base is incompatible with strict mode - resetting"
+            ));
+        }
         let given = vmac.name.as_ref().filter(|given| {
             let foreign = self.host.other_interface_exists(&given.value);
             if foreign {

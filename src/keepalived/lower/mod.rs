@@ -62,7 +62,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         missing,
         devices: HashSet::new(),
     };
-    lowering.paces();
+    let paces = lowering.paces();
     let grouped = lowering.groups();
     lowering.interfaces_of_groups();
     let mut routers = Vec::new();
@@ -91,6 +91,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
             router_id,
             scripts,
             routers,
+            paces,
             groups,
             statics,
             firewall,

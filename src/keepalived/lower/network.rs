@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::super::config::{Address, At, Instance};
 use super::Lowering;
-use super::conduct::{OWNER, priority};
 use crate::plan::address::{SpanKey, VirtualAddress};
 use crate::plan::route::{Belongings, Route, Rule, Static, Statics};
 use crate::text::{Diagnostic, Span};
@@ -30,8 +29,7 @@ impl Lowering<'_> {
             routes: network.routes.clone(),
             rules: network.rules.clone(),
             promote_secondaries: network.promote_secondaries,
-            drop_packets: network.drop_packets.unwrap_or(self.is_strict(instance))
-                && priority(instance) != OWNER,
+            drop_packets: self.drops_packets(instance),
             ..Belongings::default()
         }
     }

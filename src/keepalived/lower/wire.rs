@@ -154,10 +154,14 @@ impl Lowering<'_> {
         if let Some(IpAddr::V6(address)) = first.map(|it| it.address)
             && !address.is_unicast_link_local()
         {
+            // keepalived says it when it starts, and holds it against the config in strict mode only.
+            let (severity, word) = match router.conduct.strict {
+                true => (Severity::Error, "must"),
+                false => (Severity::Note, "should"),
+            };
             let message =
-                format!("({}) the first IPv6 VIP address should be link local", router.name);
-            // keepalived says it when it starts, and doesn't hold it against the config.
-            let diagnostic = Diagnostic::new(Severity::Note, "keepalived/instance", message);
+                format!("({}) the first IPv6 VIP address {word} be link local", router.name);
+            let diagnostic = Diagnostic::new(severity, "keepalived/instance", message);
             self.diagnostics.push(diagnostic.at(router.span));
         }
     }

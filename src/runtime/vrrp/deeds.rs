@@ -81,11 +81,9 @@ impl Role {
                 Action::RemoveRoutes(routes) => self.remove_routes(now, at, &routes),
                 Action::AddRules(rules) => self.add_rules(now, at, &rules),
                 Action::RemoveRules(rules) => self.remove_rules(now, at, &rules),
-                Action::Announce(address) => {
+                Action::Announce(address, round) => {
                     let on = address.interface.as_deref().unwrap_or(interface);
-                    tracing::trace!("Sending gratuitous ARP on {on} for {}", address.address);
-                    let sent = self.network.announce(on, address.address);
-                    self.complain(now, at, "announcing", sent);
+                    self.announce(now, at, (on, address.address), round, by_others && settled);
                 }
                 Action::Transition { to, priority, .. } => {
                     self.routers[at].last_transition = SystemTime::now();

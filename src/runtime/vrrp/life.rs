@@ -49,6 +49,7 @@ impl Role {
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
         self.router_id.clone_from(&plan.router_id);
         self.network.adopt(&plan.sockets);
+        self.pacer.replace(now, plan.paces.clone());
         self.telling.clone_from(&plan.telling);
         self.process.clone_from(&plan.process);
         self.herald.reload(&plan, &self.probe);

@@ -8,6 +8,7 @@
 //! [`scripts`].
 
 mod agenda;
+mod announcing;
 mod bearing;
 mod bus;
 mod deeds;

@@ -34,6 +34,7 @@ use crate::plan::wire::Family;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
 use crate::vrrp::machine::{Event, Received};
+use crate::vrrp::pace::Pacer;
 use crate::vrrp::packet::vrid_of;
 
 /// So many timers fire in a row; then it is others' turn.
@@ -49,6 +50,7 @@ pub(super) struct Role {
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Synced>,
     pub(super) agenda: Agenda,
+    pub(super) pacer: Pacer,
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
     pub(super) statics: Statics,
@@ -99,6 +101,7 @@ impl Role {
             routers: Vec::new(),
             groups: Vec::new(),
             agenda: Agenda::default(),
+            pacer: Pacer::default(),
             directory: Directory::default(),
             scripts: Scripts::default(),
             herald: Herald::start(&plan, &probe),
@@ -122,6 +125,7 @@ impl Role {
             valve: Valve::new(now),
         };
         role.network.adopt(&plan.sockets);
+        role.pacer.replace(now, plan.paces.clone());
         role.network.size_buffers(&plan.process.buffers);
         role.leave_addresses = plan.process.leave_addresses;
         if plan.process.watch_addresses {
@@ -242,6 +246,7 @@ impl Role {
             self.network.beats.deadline(),
             self.network.delays.deadline(),
             self.report_at,
+            self.pacer.deadline(),
         ];
         self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
     }
@@ -265,6 +270,9 @@ impl Role {
                 self.bearing.note(now, now - due, machine.router().advert_interval);
             }
             self.tell(now, at, Event::Timeout);
+        }
+        if self.pacer.deadline().is_some_and(|deadline| deadline <= now) {
+            self.announce_what_waited(now);
         }
         if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {
             self.scripts.time_out(now, &self.probe);

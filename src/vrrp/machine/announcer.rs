@@ -1,6 +1,5 @@
 //! Gratuitous ARPs of an active router: bursts after promotion and contest, and refreshes.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -19,22 +18,18 @@ pub(super) struct Announcer {
     refresh_at: Option<Instant>,
     /// `garp_extra_if`
     extra_at: Option<Instant>,
-    /// Packets that wait for their turn: with `interval` only one leaves at a time.
-    queue: VecDeque<VirtualAddress>,
-    next_packet_at: Option<Instant>,
 }
 
 impl Announcer {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let burst = self.bursts.iter().map(|(at, _)| *at).min();
-        let packet = self.next_packet_at.filter(|_| !self.queue.is_empty());
-        [burst, self.refresh_at, self.extra_at, packet].into_iter().flatten().min()
+        [burst, self.refresh_at, self.extra_at].into_iter().flatten().min()
     }
 
     /// This router has become active.
     pub(super) fn begin(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
         let garp = &router.garp;
-        self.burst(now, router, &held(router), garp.repeat, out);
+        burst(router, &held(router), garp.repeat, out);
         if !garp.delay.is_zero() {
             self.schedule(now + garp.delay, garp.repeat);
         }
@@ -52,7 +47,7 @@ impl Announcer {
         if garp.lower_priority_repeat == 0 {
             return;
         }
-        self.burst(now, router, &held(router), garp.lower_priority_repeat, out);
+        burst(router, &held(router), garp.lower_priority_repeat, out);
         if !garp.lower_priority_delay.is_zero() {
             self.schedule(now + garp.lower_priority_delay, garp.lower_priority_repeat);
         }
@@ -65,15 +60,10 @@ impl Announcer {
 
     /// A reload added addresses: all are announced, as keepalived does.
     pub(super) fn added(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
-        self.burst(now, router, &held(router), router.garp.repeat, out);
+        burst(router, &held(router), router.garp.repeat, out);
         if !router.garp.delay.is_zero() {
             self.schedule(now + router.garp.delay, router.garp.repeat);
         }
-    }
-
-    /// Addresses that a reload took away.
-    pub(super) fn removed(&mut self, addresses: &[VirtualAddress]) {
-        self.queue.retain(|waiting| !addresses.contains(waiting));
     }
 
     /// The refresh setting may have changed.
@@ -98,18 +88,17 @@ impl Announcer {
         // Several that are due at once (the timer was late) are one.
         if let Some(repeat) = due.max() {
             self.bursts.retain(|(at, _)| *at > now);
-            self.burst(now, router, &held(router), repeat, out);
+            burst(router, &held(router), repeat, out);
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh_at = Some(now + router.garp.refresh);
-            self.burst(now, router, &held(router), router.garp.refresh_repeat, out);
+            burst(router, &held(router), router.garp.refresh_repeat, out);
         }
         if self.extra_at.is_some_and(|at| at <= now) {
             self.extra_at = Some(now + router.garp.extra);
             let elsewhere: Vec<_> = elsewhere(router).cloned().collect();
-            self.burst(now, router, &elsewhere, 1, out);
+            burst(router, &elsewhere, 1, out);
         }
-        self.drain(now, router, out);
     }
 
     fn schedule(&mut self, at: Instant, repeat: u32) {
@@ -117,66 +106,35 @@ impl Announcer {
             self.bursts.push((at, repeat));
         }
     }
+}
 
-    /// All addresses in turn, `repeat` times.
-    fn burst(
-        &mut self,
-        now: Instant,
-        router: &VirtualRouter,
-        addresses: &[VirtualAddress],
-        repeat: u32,
-        out: &mut Actions,
-    ) {
+/// All addresses in turn, `repeat` times.
+fn burst(router: &VirtualRouter, addresses: &[VirtualAddress], repeat: u32, out: &mut Actions) {
+    for round in 0..repeat {
         for address in addresses {
-            // What still waits would only be said twice.
-            self.queue.retain(|waiting| waiting != address);
-        }
-        for round in 0..repeat {
-            for address in addresses {
-                if round == 0 {
-                    let (name, ip) = (&router.name, address.address);
-                    let interface =
-                        address.interface.as_deref().unwrap_or(router.address_interface());
-                    out.push(Action::Log(
-                        LogLevel::Debug,
-                        format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
-                    ));
-                }
-                self.queue.push_back(address.clone());
-                self.drain(now, router, out);
+            if round == 0 {
+                let (name, ip) = (&router.name, address.address);
+                let interface = address.interface.as_deref().unwrap_or(router.address_interface());
+                out.push(Action::Log(
+                    LogLevel::Debug,
+                    format!("({name}) Sending/queueing {}s on {interface} for {ip}", many(ip)),
+                ));
             }
-        }
-    }
-
-    fn drain(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
-        while !self.queue.is_empty() && self.next_packet_at.is_none_or(|at| at <= now) {
-            let Some(address) = self.queue.pop_front() else { break };
-            let interface = address.interface.as_deref().unwrap_or(router.address_interface());
-            out.push(Action::Log(
-                LogLevel::Debug,
-                format!("Sending {} on {interface} for {}", one(address.address), address.address),
-            ));
-            let interval = match address.address {
-                IpAddr::V4(_) => router.garp.interval,
-                IpAddr::V6(_) => router.garp.neighbour_interval,
-            };
-            out.push(Action::Announce(address));
-            self.next_packet_at = Some(now + interval).filter(|_| !interval.is_zero());
+            out.push(Action::Announce(address.clone(), round));
         }
     }
 }
 
-/// The addresses on other interfaces than the router's own.
+/// The addresses on other interfaces than the router's own, for `garp_extra_if`.
 fn elsewhere(router: &VirtualRouter) -> impl Iterator<Item = &VirtualAddress> {
-    let is_elsewhere = |it: &&VirtualAddress| {
-        it.interface.as_ref().is_some_and(|interface| *interface != router.interface)
+    let everywhere = router.garp.extra_everywhere;
+    let is_elsewhere = move |it: &&VirtualAddress| {
+        it.interface.as_ref().is_some_and(|interface| match everywhere {
+            true => *interface != router.interface,
+            false => router.belongings.devices.iter().any(|it| it.name == *interface),
+        })
     };
     router.all_addresses().filter(is_elsewhere)
-}
-
-/// What one packet is called in the log.
-fn one(address: IpAddr) -> &'static str {
-    if address.is_ipv4() { "gratuitous ARP" } else { "unsolicited Neighbour Advert" }
 }
 
 /// What a burst is called, without its plural's ending.

@@ -88,9 +88,6 @@ impl Machine {
         self.log_removed(old, &addresses, out);
         push(out, Action::RemoveRules, rules);
         push(out, Action::RemoveRoutes, routes);
-        if !addresses.is_empty() {
-            self.announcer.removed(&addresses);
-        }
         push(out, Action::RemoveAddresses, addresses);
         if !new_addresses.is_empty() {
             self.debug(out, "setting E-VIPs.");

@@ -111,8 +111,9 @@ pub enum Action {
     RemoveRoutes(Vec<Route>),
     AddRules(Vec<Rule>),
     RemoveRules(Vec<Rule>),
-    /// One gratuitous ARP (IPv6: unsolicited neighbour advertisement) for the address.
-    Announce(VirtualAddress),
+    /// One gratuitous ARP (IPv6: unsolicited neighbour advertisement) for the address, as soon as
+    /// the [pace](crate::vrrp::pace) of its interface allows. How many of the burst came before it.
+    Announce(VirtualAddress, u32),
     /// The state changed: run notify scripts, tell who watches. `priority` is the effective one.
     /// To [`State::Initialize`]: this router stops.
     Transition {

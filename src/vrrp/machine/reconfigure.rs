@@ -76,7 +76,6 @@ impl Machine {
         let (gone, added) = differences(&old.addresses, &self.router.addresses);
         self.log_removed(old, &gone, out);
         if !gone.is_empty() {
-            self.announcer.removed(&gone);
             out.push(Action::RemoveAddresses(gone));
         }
         if advert_differs {

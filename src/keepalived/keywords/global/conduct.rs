@@ -8,13 +8,6 @@ use super::{GARP, GLOBAL, MAIN, set};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 use std::time::Duration;
 
-const PER_INSTANCE: &str = "Counted per instance, not per interface or group of them; all packets of a burst are sent, where \
-     keepalived 2.2.7 sends one per address";
-
-pub(in crate::keepalived::keywords) const STRICTNESS: &str = "`accept` stays as it is; a first IPv6 address that isn't link-local and vmac_xmit_base aren't \
-     complained of";
-pub(in crate::keepalived::keywords) const EXTRA: &str = "with `all` only; without it keepalived means virtual MAC interfaces, where nothing more is sent";
-
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(
         GLOBAL,
@@ -71,14 +64,10 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "Least time between two gratuitous ARP packets on an interface",
     )
     .default("0")
-    .partial(
-        "Counted per instance, not per interface; all packets of a burst are sent, where \
-         keepalived 2.2.7 sends one per address",
-        set::garp_interval,
-    ),
+    .full(set::garp_interval),
     Row::of(GLOBAL, "vrrp_gna_interval", "SECONDS", "The same for IPv6 neighbour advertisements")
         .default("0")
-        .partial("Counted per instance, not per interface", super::speech::gna_interval),
+        .full(super::speech::gna_interval),
     Row::of(
         GLOBAL,
         "vrrp_min_garp",
@@ -93,10 +82,10 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "garp_extra_if of instances that don't say",
     )
     .bare()
-    .partial(EXTRA, extra),
+    .full(extra),
     Row::of(GLOBAL, "vrrp_vmac_garp_intvl", "[all] SECONDS", "Old name of vrrp_garp_extra_if")
         .bare()
-        .partial(EXTRA, old_extra),
+        .full(old_extra),
     Row::of(
         GLOBAL,
         "vrrp_lower_prio_no_advert",
@@ -119,8 +108,7 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .default("3")
     .full(down_timer_adverts),
-    Row::of(GLOBAL, "vrrp_strict", "[BOOL]", "Hold to the letter of the RFCs")
-        .partial(STRICTNESS, strict),
+    Row::of(GLOBAL, "vrrp_strict", "[BOOL]", "Hold to the letter of the RFCs").full(strict),
     Row::of(GLOBAL, "vrrp_startup_delay", "SECONDS", "Only listen for this long after the start")
         .default("0")
         .full(startup_delay),
@@ -136,11 +124,9 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(MAIN, "garp_group", "", "Interfaces on which gratuitous ARP goes slowly")
         .block("garp_group")
         .adds()
-        .partial(PER_INSTANCE, pace),
-    Row::of(GARP, "garp_interval", "SECONDS", "Time between two packets")
-        .partial(PER_INSTANCE, pace_arp),
-    Row::of(GARP, "gna_interval", "SECONDS", "The same for IPv6")
-        .partial(PER_INSTANCE, pace_neighbour),
+        .full(pace),
+    Row::of(GARP, "garp_interval", "SECONDS", "Time between two packets").full(pace_arp),
+    Row::of(GARP, "gna_interval", "SECONDS", "The same for IPv6").full(pace_neighbour),
     Row::of(GARP, "interface", "INTERFACE", "The interface").full(pace_interface),
     Row::of(GARP, "interfaces", "", "The interfaces").lines().full(pace_interfaces),
 ];

@@ -1,7 +1,6 @@
 //! Gratuitous ARP and neighbour advertisements of an instance.
 
 use super::super::Row;
-use super::super::global::conduct::EXTRA;
 use super::{INSTANCE, conduct, set};
 
 pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
@@ -56,8 +55,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     )
     .bare()
     .default("vrrp_garp_extra_if")
-    .partial(EXTRA, conduct::extra),
+    .full(conduct::extra),
     Row::of(INSTANCE, "vmac_garp_intvl", "[all] SECONDS", "Old name of garp_extra_if")
         .bare()
-        .partial(EXTRA, conduct::old_extra),
+        .full(conduct::old_extra),
 ];

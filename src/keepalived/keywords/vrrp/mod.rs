@@ -21,7 +21,6 @@ pub(super) mod wire;
 pub(super) use speech::is_local_group;
 
 use super::Row;
-use super::global::conduct::STRICTNESS;
 
 const INSTANCE: &[&str] = &["vrrp_instance"];
 const GROUP: &[&str] = &["vrrp_sync_group"];
@@ -96,7 +95,7 @@ pub(super) const TABLE: &[Row] = &[
     .full(conduct::higher_priority_send_advert),
     Row::of(INSTANCE, "strict_mode", "[BOOL]", "Hold to the letter of the RFCs")
         .default("vrrp_strict")
-        .partial(STRICTNESS, conduct::strict),
+        .full(conduct::strict),
     Row::of(
         INSTANCE,
         "timer_expired_backup",
