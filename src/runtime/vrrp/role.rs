@@ -154,12 +154,13 @@ impl Role {
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);
             let first = if inherits { Event::Resume } else { Event::Start };
-            let at = role.admit(now, router);
-            // All are swept before one begins, as with keepalived.
-            if !inherits {
-                role.tell(now, at, Event::Sweep);
+            beginners.push((role.admit(now, router), first));
+        }
+        // All are swept before one begins, as with keepalived.
+        for (at, first) in &beginners {
+            if matches!(first, Event::Start) {
+                role.tell(now, *at, Event::Sweep);
             }
-            beginners.push((at, first));
         }
         role.group(plan.groups, &names);
         role.show(false);
