@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bed::daemon::Maker::{Debian, Evenkeel};
 use super::bed::daemon::{Daemon, Maker, is_clean, kill};
@@ -16,6 +16,7 @@ use super::bed::{Bed, stays, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NAME: &str = "org.keepalived.Vrrp1";
+const POLICIES: &str = "/etc/dbus-1/system.d";
 const VRRP: &str = "/org/keepalived/Vrrp1/Vrrp";
 const INSTANCE: &str = "/org/keepalived/Vrrp1/Instance/eth0/51/IPv4";
 
@@ -27,19 +28,19 @@ struct SystemBus {
 
 impl SystemBus {
     fn start(folder: &Path) -> SystemBus {
-        Self::start_with(folder, "--system")
+        Self::start_with(folder, Path::new(POLICIES))
     }
 
-    /// `policy`: dbus-daemon's option that says which config it has.
-    fn start_with(folder: &Path, policy: &str) -> SystemBus {
+    /// With the policies in this folder in place of Debian's.
+    fn start_with(folder: &Path, policies: &Path) -> SystemBus {
         fs::create_dir_all("/run/dbus").unwrap();
         fs::create_dir_all(folder).unwrap();
         let socket = folder.join("system_bus_socket");
         let _ = fs::remove_file(&socket);
-        let script =
-            "mount --bind \"$1\" /run/dbus && exec dbus-daemon \"$2\" --nofork --nopidfile";
+        let script = "mount --bind \"$1\" /run/dbus && mount --bind \"$2\" /etc/dbus-1/system.d \
+                      && exec dbus-daemon --system --nofork --nopidfile";
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script, "sh"]).arg(folder).arg(policy);
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(folder).arg(policies);
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let bus = SystemBus { folder: folder.to_owned(), child };
         wait_until("the bus is there", PATIENCE, || {
@@ -67,6 +68,17 @@ impl SystemBus {
         // Who answered whom, and when.
         let lines = text.lines().filter(|line| !line.starts_with("method return "));
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The same, asked by a user without rights.
+    fn call_as_nobody(&self, words: &str) -> String {
+        let script = "mount --bind \"$1\" /run/dbus && shift \
+                      && exec setpriv --reuid 65534 --regid 65534 --clear-groups dbus-send \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(&self.folder);
+        command.args(["--system", "--print-reply=literal"]).arg(format!("--dest={NAME}"));
+        let output = command.args(words.split(' ')).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
 
     /// Is there somebody of this name?
@@ -432,6 +444,10 @@ fn a_life_on_the_bus() {
     );
 }
 
+/// How an instance is.
+const STATE: &str =
+    "org.freedesktop.DBus.Properties.Get string:org.keepalived.Vrrp1.Instance string:State";
+
 const NODE: &str = "global_defs {
   enable_dbus
 }
@@ -466,9 +482,7 @@ fn a_bus_with_a_life_of_its_own() {
     let bus = SystemBus::start(&folder);
     until(acquired, 1);
     assert!(bus.has(NAME));
-    let state =
-        "org.freedesktop.DBus.Properties.Get string:org.keepalived.Vrrp1.Instance string:State";
-    assert!(bus.call(&format!("{INSTANCE} {state}")).contains("\"Master\""));
+    assert!(bus.call(&format!("{INSTANCE} {STATE}")).contains("\"Master\""));
 
     // It hangs: the backup hears every advert, and a reload is done; its signal waits.
     let mut monitor = Monitor::start(&bus, &bed.path("signals"));
@@ -519,5 +533,41 @@ fn a_bus_with_a_life_of_its_own() {
     let had = node.log().matches(acquired).count();
     assert!(is_clean(first.stop()));
     until(acquired, had + 1);
+
+    // A bus that hangs doesn't keep it from ending.
+    kill("STOP", bus.child.id() as i32);
+    let begun = Instant::now();
     assert!(is_clean(node.stop()));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+/// Debian's policy and ours: whoever isn't root may look, and nothing else.
+#[test]
+fn who_may_ask() {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/dbus");
+    for policies in [Path::new(POLICIES), &ours] {
+        let bed = Bed::new(1);
+        let bus = SystemBus::start_with(&bed.path("bus"), policies);
+        let node = starts_on(&bed, 0, Evenkeel, NODE, &bus.folder);
+        wait_until("it has its name", PATIENCE, || bus.has(NAME));
+        wait_until("it is master", PATIENCE, || node.log().contains("Entering MASTER STATE"));
+        for look in [
+            format!("{INSTANCE} {STATE}"),
+            format!("{VRRP} org.freedesktop.DBus.Introspectable.Introspect"),
+        ] {
+            let answer = bus.call_as_nobody(&look);
+            assert!(answer.contains("Master") || answer.contains("ReloadConfig"), "{answer}");
+        }
+        for change in [
+            format!("{INSTANCE} org.keepalived.Vrrp1.Instance.SendGarp"),
+            format!("{VRRP} org.keepalived.Vrrp1.Vrrp.PrintData"),
+            format!("{VRRP} org.keepalived.Vrrp1.Vrrp.ReloadConfig"),
+        ] {
+            let answer = bus.call_as_nobody(&change);
+            assert!(answer.contains("org.freedesktop.DBus.Error.AccessDenied"), "{answer}");
+            assert_eq!(bus.call(&change), "");
+        }
+        assert_eq!(node.log().matches("on DBus request").count(), 2);
+        assert!(is_clean(node.stop()));
+    }
 }

@@ -13,8 +13,8 @@ pub(super) fn say_version() {
         eprintln!("Running on {} {}\n", part(name.sysname()), part(name.release()));
     }
     // Exporters and playbooks look for words in these two lines before they ask for more.
-    eprintln!("configure options: --enable-nftables --enable-json\n");
-    eprintln!("Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT\n");
+    eprintln!("configure options: --enable-dbus --enable-nftables --enable-json\n");
+    eprintln!("Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT DBUS\n");
 }
 
 pub(super) fn say_help() {
