@@ -54,8 +54,8 @@ impl Announcer {
     }
 
     /// Somebody asked for it: all are announced once.
-    pub(super) fn asked(&mut self, now: Instant, router: &VirtualRouter, out: &mut Actions) {
-        self.burst(now, router, &held(router), 1, out);
+    pub(super) fn asked(&self, router: &VirtualRouter, out: &mut Actions) {
+        burst(router, &held(router), 1, out);
     }
 
     /// A reload added addresses: all are announced, as keepalived does.

@@ -198,7 +198,7 @@ impl Machine {
             Event::BelongingLost(what) => self.lose_belonging(now, &what, out),
             Event::Reconfigure(router, verdict) => self.reconfigure(now, *router, verdict, out),
             Event::Announce if self.state == State::Active => {
-                self.announcer.asked(now, &self.router, out);
+                self.announcer.asked(&self.router, out);
             }
             Event::Announce => {}
             Event::Shutdown => self.shut_down(now, out),
