@@ -24,6 +24,10 @@ pub trait Host {
     fn other_interface_exists(&self, name: &str) -> bool {
         self.interface_exists(name)
     }
+    /// How long a packet may be there, in bytes; `None`: there is no such interface.
+    fn mtu(&self, _interface: &str) -> Option<u32> {
+        None
+    }
     /// A user with its login group, or with the group named.
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs>;
     /// All groups that a user is in, with the one given first.
@@ -92,6 +96,12 @@ impl Host for ThisHost {
         }
         let links = crate::kernel::netlink::Netlink::open().and_then(|mut netlink| netlink.links());
         !links.is_ok_and(|links| links.iter().any(|link| link.name == name && link.is_macvlan))
+    }
+
+    fn mtu(&self, interface: &str) -> Option<u32> {
+        let mut netlink = crate::kernel::netlink::Netlink::open().ok()?;
+        let links = netlink.links().ok()?;
+        links.into_iter().find(|link| link.name == interface).map(|link| link.mtu)
     }
 
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs> {

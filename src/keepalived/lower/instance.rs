@@ -13,9 +13,6 @@ use crate::text::{Diagnostic, Span};
 /// 12 bits of hundredths of a second (RFC 5798 section 5.2.7).
 const LONGEST_V3: Duration = Duration::from_millis(40_950);
 
-/// The number of addresses is one byte on the wire.
-const MOST_ADDRESSES: usize = 255;
-
 impl Lowering<'_> {
     pub(super) fn instance(&mut self, instance: &Instance) -> Option<VirtualRouter> {
         let name = &instance.name.value;
@@ -126,16 +123,6 @@ impl Lowering<'_> {
         }
         if addresses.is_empty() && instance.no_addresses.is_none() {
             self.without_addresses(instance);
-        }
-        if addresses.len() > MOST_ADDRESSES {
-            let message = format!(
-                "({name}) Number of VIPs ({}) exceeds maximum/space available in packet (max \
-                 {MOST_ADDRESSES} addresses) - excess ignored",
-                addresses.len()
-            );
-            let span = addresses[MOST_ADDRESSES].span.0;
-            self.complain(message, span);
-            addresses.truncate(MOST_ADDRESSES);
         }
         addresses
     }

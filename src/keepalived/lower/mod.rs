@@ -16,6 +16,7 @@ mod group;
 mod instance;
 mod network;
 mod process;
+mod room;
 mod script;
 mod telling;
 mod tracking;
@@ -61,13 +62,15 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         diagnostics,
         missing,
         devices: HashSet::new(),
+        mtus: HashMap::new(),
     };
     let paces = lowering.paces();
     let grouped = lowering.groups();
     lowering.interfaces_of_groups();
     let mut routers = Vec::new();
     for instance in &config.instances {
-        routers.extend(lowering.instance(instance));
+        let instance = lowering.within_an_advert(instance);
+        routers.extend(lowering.instance(&instance));
     }
     let groups = lowering.band(&grouped, &mut routers);
     let telling = lowering.telling();
@@ -119,6 +122,8 @@ struct Lowering<'a> {
     missing: Vec<(String, Span)>,
     /// Names of interfaces that are made.
     devices: HashSet<String>,
+    /// What was asked of the host, by interface.
+    mtus: HashMap<String, usize>,
 }
 
 impl Lowering<'_> {
