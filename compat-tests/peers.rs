@@ -6,6 +6,8 @@
 //! node, `peers/groups.rs` instances that change state together.
 
 mod announcing;
+mod counting;
+mod files;
 mod groups;
 mod ipv6;
 mod links;
@@ -16,6 +18,8 @@ mod reload;
 mod tracking;
 mod unicast;
 mod version3;
+mod watched;
+mod weights;
 mod wire;
 
 use std::net::Ipv4Addr;

@@ -29,6 +29,17 @@ impl Daemon {
         Self::launch(bed, host, maker, config, None, None)
     }
 
+    /// The same, in the first network namespace, where the kernel tells of processes. The config
+    /// has to name an interface of the test's own.
+    pub(crate) fn start_outside(bed: &Bed, maker: Maker, config: &str) -> Daemon {
+        let base = format!("outside-{maker:?}");
+        let file = bed.path(&format!("{base}.conf"));
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new(program(bed, maker, false));
+        command.stdin(std::process::Stdio::null());
+        Self::spawn(bed, command, &base, maker, &file)
+    }
+
     /// The same, with a `/tmp` of its own.
     pub(crate) fn start_with_tmp(
         bed: &Bed,

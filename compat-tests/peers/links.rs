@@ -1,61 +1,23 @@
 //! Links that come and go: the same cables beside the real keepalived, and what both say.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::bed::daemon::{Daemon, Maker};
 use super::super::bed::{Bed, wait_until};
 use super::PATIENCE;
+use super::watched::{Watched, both};
 
-/// Lines that tell of links, priorities and states, without their times.
-fn told(log: &str) -> Vec<String> {
-    let words = [
-        "reports ",
-        "flags change",
-        "linkbeat",
-        "effective priority",
-        "FAULT STATE",
-        "Entering BACKUP STATE",
-        "debounce",
-        "specified for up/down delay",
-    ];
-    let telling = |line: &&str| words.iter().any(|words| line.contains(words));
-    log.lines().filter(telling).map(text).collect()
-}
-
-/// Without the time in front and the place in a config.
-fn text(line: &str) -> String {
-    let line = line.get(26..).unwrap_or_default();
-    let line = if line.starts_with('(') && line.contains(".conf: Line ") {
-        line.split_once(") ").map_or(line, |(_, text)| text)
-    } else {
-        line
-    };
-    line.to_owned()
-}
-
-/// What one maker's daemon says, with which delays between deed and word.
-struct Watched<'a> {
-    bed: &'a Bed,
-    daemon: Daemon,
-    seen: usize,
-}
-
-impl Watched<'_> {
-    /// Does it, and waits for a line with these words; how long that took.
-    fn until(&mut self, words: &str, act: impl FnOnce(&Bed)) -> Duration {
-        let begun = Instant::now();
-        act(self.bed);
-        let has = |log: &str, seen: usize| {
-            told(log).iter().skip(seen).position(|line| line.contains(words))
-        };
-        wait_until(words, PATIENCE, || has(&self.daemon.log(), self.seen).is_some());
-        let time = begun.elapsed();
-        // What else there is to be said at once.
-        std::thread::sleep(Duration::from_millis(200));
-        self.seen = told(&self.daemon.log()).len();
-        time
-    }
-}
+/// Lines that tell of links, priorities and states.
+const WORDS: &[&str] = &[
+    "reports ",
+    "flags change",
+    "linkbeat",
+    "effective priority",
+    "FAULT STATE",
+    "Entering BACKUP STATE",
+    "debounce",
+    "specified for up/down delay",
+];
 
 /// A bed with one host, and cables `t1` to `t4` of it.
 fn bed() -> Bed {
@@ -67,15 +29,6 @@ fn bed() -> Bed {
         host.ip(&format!("link set {name} up"));
     }
     bed
-}
-
-/// Both makers at once.
-fn both<T: Send>(act: impl Fn(Maker) -> T + Sync) -> [T; 2] {
-    std::thread::scope(|scope| {
-        let evenkeel = scope.spawn(|| act(Maker::Evenkeel));
-        let debian = act(Maker::Debian);
-        [evenkeel.join().unwrap(), debian]
-    })
 }
 
 const DELAYED: &str = "interface_up_down_delays {
@@ -110,8 +63,7 @@ fn delayed(maker: Maker) -> Vec<String> {
     let host = &bed.hosts[0];
     host.ip("addr add 192.168.82.1/24 dev t3");
     let daemon = Daemon::start(&bed, host, maker, DELAYED);
-    wait_until("master", PATIENCE, || daemon.log().contains("(VI_1) Entering MASTER"));
-    let mut it = Watched { bed: &bed, seen: told(&daemon.log()).len(), daemon };
+    let mut it = Watched::begun(&bed, daemon, WORDS, "(VI_1) Entering MASTER");
     let set = |name: &'static str, to: &'static str| {
         move |bed: &Bed| bed.hosts[0].ip(&format!("link set {name} {to}"))
     };
@@ -129,6 +81,7 @@ fn delayed(maker: Maker) -> Vec<String> {
     between(it.until("BACKUP STATE", set("t1p", "up")), 500);
     between(it.until("effective priority", set("t2p", "down")), 0);
     between(it.until("effective priority", set("t2p", "up")), 400);
+    let lines = it.told();
     // A reload doesn't end what has been waited for; the real one forgets that.
     if maker == Maker::Evenkeel {
         bed.carrier(host, false);
@@ -136,8 +89,6 @@ fn delayed(maker: Maker) -> Vec<String> {
         it.daemon.signal("HUP");
         wait_until("reloaded, and down", PATIENCE, || !host.holds([192, 168, 80, 100]));
     }
-    let mut lines = told(&it.daemon.log());
-    lines.truncate(it.seen);
     lines
 }
 
@@ -173,8 +124,7 @@ fn polled(maker: Maker) -> Vec<String> {
     let bed = bed();
     let host = &bed.hosts[0];
     let daemon = Daemon::start(&bed, host, maker, POLLED);
-    wait_until("begun", PATIENCE, || daemon.log().contains("(VI_1) Entering BACKUP"));
-    let mut it = Watched { bed: &bed, seen: told(&daemon.log()).len(), daemon };
+    let mut it = Watched::begun(&bed, daemon, WORDS, "(VI_1) Entering BACKUP");
     for name in ["t1", "t2", "t3", "t4"] {
         for to in ["down", "up"] {
             let time = it.until("effective priority", |bed| {
@@ -183,7 +133,7 @@ fn polled(maker: Maker) -> Vec<String> {
             assert!(time < Duration::from_millis(2100), "{maker:?} {name} {to}: {time:?}");
         }
     }
-    told(&it.daemon.log())
+    it.told()
 }
 
 /// `linkbeat_interfaces`, as far as cables between namespaces can be asked: they know no MII.

@@ -95,6 +95,8 @@ pub struct Held {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Succession<P> {
     pub plan: P,
+    /// Nobody has run this role since the daemon began.
+    pub first: bool,
     pub held: Vec<Held>,
     pub possessions: Vec<Possession>,
 }

@@ -35,20 +35,19 @@ pub fn can_be_tracked(path: &Path) -> bool {
     folder_of(path).is_dir()
 }
 
-/// Creates the file at start, as `init_file` has it.
+/// Creates the file, as `init_file` has it: always a new one, so that nobody's link is followed and
+/// nobody reads half a number. Error: also where something other than a file is there.
 pub fn init(path: &Path, init: InitFile) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_NONBLOCK);
-    if init.overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() => return Err(io::ErrorKind::InvalidInput.into()),
+        Ok(_) if !init.overwrite => return Ok(()),
+        _ => {}
     }
-    match options.open(path) {
-        Ok(mut file) => write_value(&mut file, init.value),
-        Err(error) if !init.overwrite && error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
+    write_value(&mut File::create_new(path)?, init.value)
 }
 
 fn write_value(file: &mut File, value: i32) -> io::Result<()> {

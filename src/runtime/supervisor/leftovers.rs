@@ -36,6 +36,7 @@ impl Leftovers {
     pub(super) fn to_succession<'a>(&self, plan: &'a VrrpPlan) -> Succession<&'a VrrpPlan> {
         Succession {
             plan,
+            first: false,
             held: self.held.iter().copied().collect(),
             possessions: self.possessions.iter().cloned().collect(),
         }

@@ -22,7 +22,8 @@ impl Supervisor {
         let started = match (kind, &plan.vrrp, &plan.stream) {
             // What a predecessor left is still on the interfaces: kept alive by its successor.
             (RoleKind::Vrrp, Some(plan), _) => {
-                let succession = role.held.to_succession(plan);
+                let mut succession = role.held.to_succession(plan);
+                succession.first = !role.proven;
                 role.start(face, &succession, &[], events)
             }
             (RoleKind::Stream, _, Some(slice)) => {

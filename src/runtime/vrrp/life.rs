@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::deeds::Places;
 use super::directory::Directory;
 use super::network::Network;
+use super::objects;
 use super::role::Role;
 use super::router::Router;
 use crate::kernel::process::give_back_memory;
@@ -69,6 +70,7 @@ impl Role {
         self.network.serve(old.chain(&plan.routers));
         self.network.ask_for(now, &plan.tracked.linkbeats);
         self.network.delays.replace(&plan.tracked.delays);
+        objects::init_files(&plan, false);
         self.objects.replace(now, &plan, &self.probe);
         self.replace_statics(plan.statics);
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();

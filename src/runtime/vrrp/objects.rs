@@ -1,10 +1,11 @@
 //! Tracked files and processes, joined to the probe.
 
+use std::io;
 use std::time::Instant;
 
 use super::deeds::log;
 use crate::plan::VrrpPlan;
-use crate::plan::track::{FileId, ProcessId, TrackFile};
+use crate::plan::track::{FileId, InitFile, ProcessId, TrackFile};
 use crate::runtime::probe::{CheckKey, Finding, Probe, census, files};
 use crate::status::snapshot::{FileView, ProcessView};
 use crate::vrrp::process::{Action, Event, Process};
@@ -191,6 +192,29 @@ impl Tracked {
     }
 }
 
+/// Writes the files that the plan wants to be there, tracked or not. Those that are there are
+/// overwritten only when the daemon starts: not by a reload, and not when the role has died and
+/// another one begins. (There keepalived writes them anew, and what was in them is lost.)
+pub(super) fn init_files(plan: &VrrpPlan, daemon_starts: bool) {
+    for file in plan.tracked.files.iter().filter(|file| !file.path.as_os_str().is_empty()) {
+        let Some(init) = file.init else { continue };
+        let init = InitFile { overwrite: init.overwrite && daemon_starts, ..init };
+        if let Err(error) = files::init(&file.path, init) {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                let name = &file.name;
+                let why = "it is not a regular file";
+                tracing::warn!("Cannot initialise track file {name} - {why}");
+                continue;
+            }
+            let (path, number) = (file.path.display(), error.raw_os_error().unwrap_or_default());
+            let why = io::Error::from_raw_os_error(number).to_string();
+            let why = why.split(" (os error").next().unwrap_or_default();
+            tracing::warn!("Unable to open '{path}' - errno {number} ({why})");
+            tracing::warn!("Unable to initialise track file {}", file.name);
+        }
+    }
+}
+
 /// A file that nobody watched is, if that can be.
 fn begin(file: File, probe: &Probe) -> File {
     let path = &file.plan.path;
@@ -198,11 +222,6 @@ fn begin(file: File, probe: &Probe) -> File {
         let name = &file.plan.name;
         tracing::info!("Track file directory for {name} does not exist - removing");
         return file;
-    }
-    if let Some(init) = file.plan.init
-        && let Err(error) = files::init(path, init)
-    {
-        tracing::warn!("Unable to initialise track file {}: {error}", path.display());
     }
     let value = files::read(path).unwrap_or_else(|message| {
         tracing::info!("{message}");

@@ -16,7 +16,7 @@ use super::groups::Synced;
 use super::herald::Herald;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
-use super::objects::Objects;
+use super::objects::{self, Objects};
 use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
@@ -91,7 +91,7 @@ enum Occasion {
 impl Role {
     /// Must be called inside a tokio runtime.
     pub(super) fn start(control: Control, succession: Succession<VrrpPlan>) -> io::Result<Role> {
-        let Succession { plan, held, possessions } = succession;
+        let Succession { plan, first, held, possessions } = succession;
         let now = Instant::now();
         let (probe, findings) = Probe::start()?;
         let mut role = Role {
@@ -142,6 +142,7 @@ impl Role {
         role.network.serve(plan.routers.iter());
         role.network.ask_for(now, &plan.tracked.linkbeats);
         role.network.delays.replace(&plan.tracked.delays);
+        objects::init_files(&plan, first);
         role.objects.replace(now, &plan, &role.probe);
         role.network.introduce(&plan.routers);
         role.scripts.replace(now, &plan, &role.probe);

@@ -64,7 +64,7 @@ pub(super) fn init(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut
     let mut init = InitFile::default();
     for word in &node.args {
         let text = word.lossy();
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+        let digits = text.strip_prefix('-').unwrap_or(&text);
         if word.is("overwrite") {
             init.overwrite = true;
         } else if digits.starts_with(|c: char| c.is_ascii_digit()) {
