@@ -8,8 +8,8 @@ use crate::keepalived::config::KeepalivedConfig;
 use crate::text::{Diagnostic, Diagnostics, Node};
 
 const NO_SNMP: &str = "Evenkeel is no SNMP agent; the same figures are in keepalived.stats and \
-                       keepalived.json, which exporters read, and notify scripts, FIFOs and mail \
-                       stand in for traps";
+                       keepalived.json, which exporters read, and notify scripts, FIFOs, mail \
+                       and D-Bus signals stand in for traps";
 const NO_INTERFACE: &str =
     "every instance here has an interface, and with it a name in D-Bus paths";
 

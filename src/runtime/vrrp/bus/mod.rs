@@ -11,15 +11,17 @@ mod objects;
 mod session;
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::objects::{Asked, Standing};
 use self::objects::{Object, path_of};
 use super::role::Role;
+use super::router::Router;
 use crate::plan::telling::Dbus;
 use crate::plan::vrrp::VirtualRouter;
+use crate::runtime::handoff::Report;
 use crate::status::notice::News;
 use crate::vrrp::machine::{Event, State};
 
@@ -141,7 +143,7 @@ impl Role {
         if self.bus.0.is_none() {
             return;
         }
-        let object = |router: &super::router::Router| {
+        let object = |router: &Router| {
             let (config, state) = (router.machine.router(), router.machine.state());
             Object {
                 path: path_of(config),
@@ -154,11 +156,10 @@ impl Role {
     }
 
     /// Does what somebody on the bus asked for.
-    pub(super) fn oblige(&mut self, now: std::time::Instant, Request { asked, done }: Request) {
+    pub(super) fn oblige(&mut self, now: Instant, Request { asked, done }: Request) {
         match asked {
             Asked::Garp(path) => {
-                let is_it =
-                    |router: &super::router::Router| path_of(router.machine.router()) == path;
+                let is_it = |router: &Router| path_of(router.machine.router()) == path;
                 let Some(at) = self.routers.iter().position(is_it) else {
                     return tracing::info!("Unable to find DBus requested instance {path}");
                 };
@@ -166,7 +167,7 @@ impl Role {
                 self.tell(now, at, Event::Announce);
             }
             Asked::Data | Asked::Stats | Asked::StatsClear => self.print(&asked, done),
-            Asked::Reload => self.report(&crate::runtime::handoff::Report::WantReload),
+            Asked::Reload => self.report(&Report::WantReload),
         }
     }
 }
