@@ -1,12 +1,13 @@
 //! Every kind of advert, with the real keepalived as the other node: {version 2, 3} × {IPv4, IPv6} ×
-//! {multicast, unicast} × {nothing, PASS, AH, HMAC}, both roles.
+//! {multicast, unicast} × {nothing, PASS, AH, HMAC} × {virtual MAC interface or not}, both roles.
 //!
 //! In each cell the lower priority is master alone, the higher one preempts it, stops, comes back,
 //! is cut off and comes back; and the adverts of both are the same, field by field. What the real
 //! one cannot do (HMAC is 2.4's; PASS of version 2 over IPv6 it refuses from itself) is played by
 //! two of ours.
 //!
-//! `more` of a [`Cell`] goes into both instances: another axis is another call of [`all`].
+//! `more` of a [`Cell`] goes into both instances: another axis is another call of [`all`]. With
+//! `use_vmac` the frames' source is the virtual router's, whoever sends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,6 +20,10 @@ use super::super::bed::daemon::{Daemon, Maker, is_clean};
 use super::super::bed::{Bed, wait_until};
 use super::Maker::{Debian, Evenkeel};
 use super::PATIENCE;
+
+const VMAC: &str = "    use_vmac\n";
+const VMAC_BASE: &str = "    use_vmac\n    vmac_xmit_base\n";
+const VMAC_ADDRESSES: &str = "    use_vmac\n    use_vmac_addr\n";
 
 /// Cells that are played at once: they mostly wait.
 const AT_ONCE: usize = 5;
@@ -101,6 +106,14 @@ impl Cell {
     fn virtual_address(self) -> IpAddr {
         let text = if self.over_ipv6 { "fd00:80::100" } else { "192.168.80.100" };
         text.parse().unwrap()
+    }
+
+    /// What adverts come from: `None`, each node's own.
+    fn sending_mac(self) -> Option<String> {
+        // By unicast keepalived turns `vmac_xmit_base` on by itself.
+        let from_vmac = [VMAC, VMAC_ADDRESSES].contains(&self.more) && !self.unicast;
+        let family = if self.over_ipv6 { 2 } else { 1 };
+        from_vmac.then(|| format!("00:00:5e:00:{family:02}:33"))
     }
 
     /// Two hosts whose addresses are ready to be used.
@@ -188,7 +201,7 @@ fn life((cell, makers): (Cell, [Maker; 2])) {
     assert!(is_clean(low.stop()));
     assert!(!a.holds(vip) && !b.holds(vip), "nothing stays behind");
     drop(capture);
-    compare_fields(&file);
+    compare_fields(cell, &file);
 }
 
 /// What must be the same whoever sends. Sources, priorities and what follows from them (checksums,
@@ -215,10 +228,11 @@ const FIELDS: [&str; 18] = [
 ];
 
 /// As tshark reads them.
-fn compare_fields(file: &Path) {
+fn compare_fields(cell: Cell, file: &Path) {
     let mut command = Command::new("tshark");
     command.args(["-r", file.to_str().unwrap(), "-Y", "vrrp && !icmp && !icmpv6", "-T", "fields"]);
-    command.args(["-E", "separator=|", "-e", "eth.src", "-e", "_ws.malformed"]);
+    command.args(["-E", "separator=|", "-e", if cell.over_ipv6 { "ipv6.src" } else { "ip.src" }]);
+    command.args(["-e", "eth.src", "-e", "_ws.malformed"]);
     for field in FIELDS.into_iter().chain(["vrrp.ip_addr", "vrrp.ipv6_addr"]) {
         command.args(["-e", field]);
     }
@@ -228,6 +242,11 @@ fn compare_fields(file: &Path) {
     let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in text.lines() {
         let (sender, fields) = line.split_once('|').unwrap();
+        let (mac, fields) = fields.split_once('|').unwrap();
+        match cell.sending_mac() {
+            Some(virtual_mac) => assert_eq!(mac, virtual_mac, "{cell:?} {line}"),
+            None => assert!(mac.starts_with("02:00:00:00:00:2"), "{cell:?} {line}"),
+        }
         kinds.entry(sender).or_default().insert(fields);
     }
     let kinds: Vec<_> = kinds.into_values().collect();
@@ -262,6 +281,34 @@ fn version_3_over_ipv6() {
     lives(all(3, true, ""));
 }
 
+#[test]
+fn vmac_version_2_over_ipv4() {
+    lives(all(2, false, VMAC));
+}
+
+#[test]
+fn vmac_version_2_over_ipv6() {
+    lives(all(2, true, VMAC));
+}
+
+/// And what else there is of virtual MAC interfaces.
+#[test]
+fn vmac_version_3() {
+    let mut cells = all(3, false, VMAC);
+    cells.extend(all(3, true, VMAC));
+    let cell = |over_ipv6, more| Cell {
+        version: 3,
+        over_ipv6,
+        unicast: false,
+        auth: Auth::None,
+        more,
+    };
+    for more in [VMAC_BASE, VMAC_ADDRESSES] {
+        cells.extend([cell(false, more), cell(true, more)]);
+    }
+    lives(cells);
+}
+
 /// What one says alone from start to end: adverts and announcements, in order.
 fn monologue(cell: Cell, maker: Maker) -> Vec<Vec<u8>> {
     let bed = cell.bed();
@@ -282,7 +329,10 @@ fn monologue(cell: Cell, maker: Maker) -> Vec<Vec<u8>> {
     std::thread::sleep(Duration::from_millis(300));
     drop(capture);
     let frames = super::wire::frames(&std::fs::read(&file).unwrap());
-    let from_host = frames.into_iter().filter(|it| it[6..12] == [2, 0, 0, 0, 0, 0x22]);
+    // Its own hardware address or the virtual router's.
+    let is_from_host =
+        |it: &Vec<u8>| it[6..12] == [2, 0, 0, 0, 0, 0x22] || it[6..10] == [0, 0, 0x5e, 0];
+    let from_host = frames.into_iter().filter(is_from_host);
     let mut said: Vec<Vec<u8>> = Vec::new();
     for frame in from_host.filter_map(significant) {
         // How many adverts fit into the time is no difference.
@@ -321,7 +371,15 @@ fn significant(mut frame: Vec<u8>) -> Option<Vec<u8>> {
 fn monologues_are_the_same_bytes() {
     let cells = [(2, false), (2, true), (3, false), (3, true)]
         .into_iter()
-        .flat_map(|(version, over_ipv6)| all(version, over_ipv6, ""))
+        .flat_map(|(version, over_ipv6)| {
+            let vmac = [VMAC, VMAC_BASE, VMAC_ADDRESSES].map(|more| all(version, over_ipv6, more));
+            // By unicast all of them send from the interface below.
+            let some = |cell: &Cell| {
+                cell.auth == Auth::None && (cell.more == VMAC || version == 3 && !cell.unicast)
+            };
+            let vmac = vmac.into_iter().flatten().filter(some);
+            all(version, over_ipv6, "").into_iter().chain(vmac)
+        })
         .filter(|cell| cell.auth != Auth::Hmac);
     each(cells.collect(), |cell| {
         let [real, ours] = [Debian, Evenkeel].map(|maker| monologue(cell, maker));
