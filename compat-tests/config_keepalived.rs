@@ -319,17 +319,6 @@ fn with_lines(lines: &str) -> Case {
 }
 
 #[test]
-fn what_is_dangerous_to_leave_out_is_not_run() {
-    for lines in [" use_ipvlan\n", " use_ipvlan ipv0 192.168.80.9\n"] {
-        let case = with_lines(lines);
-        let plan = case.plan.as_ref().expect("the rest runs");
-        assert!(plan.routers.is_empty(), "{lines}");
-        assert_eq!(case.diagnostics.worst(), Some(Severity::Error), "{}", case.text());
-        assert!(case.text().contains("is not supported yet"), "{}", case.text());
-    }
-}
-
-#[test]
 fn what_can_be_left_out_is_named_and_the_instance_runs() {
     for keyword in [
         "track_bfd {

@@ -82,7 +82,7 @@ impl Node {
         self.track_all(alone, out);
         if matches!(how, machine::Event::Start) {
             for at in 0..links.len() {
-                self.handle_alone(now, at, machine::Event::Sweep, out);
+                self.handle_alone(now, at, machine::Event::Sweep { there: true }, out);
             }
         }
         self.begin(now, how, out);

@@ -267,6 +267,8 @@ fn note(at: f64, actions: &mut Vec<Wish>, seen: &mut Vec<Seen>) {
             }
             Action::AddAddresses(these) => ("add", names(&these)),
             Action::RemoveAddresses(these) => ("remove", names(&these)),
+            Action::DropPackets(these) => ("guard", names(&these)),
+            Action::AcceptPackets(these) => ("open", names(&these)),
             Action::AddRoutes(these) => ("add", items(&these)),
             Action::RemoveRoutes(these) => ("remove", items(&these)),
             Action::AddRules(these) => ("add", items(&these)),

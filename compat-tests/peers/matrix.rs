@@ -296,13 +296,8 @@ fn vmac_version_2_over_ipv6() {
 fn vmac_version_3() {
     let mut cells = all(3, false, VMAC);
     cells.extend(all(3, true, VMAC));
-    let cell = |over_ipv6, more| Cell {
-        version: 3,
-        over_ipv6,
-        unicast: false,
-        auth: Auth::None,
-        more,
-    };
+    let cell =
+        |over_ipv6, more| Cell { version: 3, over_ipv6, unicast: false, auth: Auth::None, more };
     for more in [VMAC_BASE, VMAC_ADDRESSES] {
         cells.extend([cell(false, more), cell(true, more)]);
     }
@@ -374,7 +369,7 @@ fn monologues_are_the_same_bytes() {
         .flat_map(|(version, over_ipv6)| {
             let vmac = [VMAC, VMAC_BASE, VMAC_ADDRESSES].map(|more| all(version, over_ipv6, more));
             // By unicast all of them send from the interface below.
-            let some = |cell: &Cell| {
+            let some = move |cell: &Cell| {
                 cell.auth == Auth::None && (cell.more == VMAC || version == 3 && !cell.unicast)
             };
             let vmac = vmac.into_iter().flatten().filter(some);

@@ -16,6 +16,7 @@ pub mod local_time;
 pub mod namespace;
 pub mod neighbour;
 pub mod netlink;
+pub mod nftables;
 pub mod proc;
 pub mod process;
 pub mod raw;

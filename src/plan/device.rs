@@ -1,12 +1,13 @@
-//! Interfaces that a virtual router makes for itself: virtual MAC (macvlan).
+//! Interfaces that a virtual router makes for itself: virtual MAC (macvlan), ipvlan.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::is_default;
 
-/// A virtual MAC interface: `use_vmac` of an instance or of an address.
+/// A virtual MAC interface: `use_vmac` of an instance or of an address; or an ipvlan interface.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Device {
     pub name: String,
@@ -17,6 +18,35 @@ pub struct Device {
     /// `vmac_xmit_base`: adverts go over the interface below.
     #[serde(default, skip_serializing_if = "is_default")]
     pub transmit_base: bool,
+    /// It is one of ipvlan: with the hardware address of the interface below.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ipvlan: Option<Ipvlan>,
+}
+
+impl Device {
+    pub fn is_macvlan(&self) -> bool {
+        self.ipvlan.is_none()
+    }
+}
+
+/// `use_ipvlan`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ipvlan {
+    /// Its own address and the prefix, which adverts come from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub address: Option<(IpAddr, u8)>,
+    pub mode: IpvlanMode,
+}
+
+/// Who may speak to whom on one interface below (ip-link(8)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpvlanMode {
+    #[default]
+    Bridge,
+    Private,
+    Vepa,
 }
 
 /// The nftables table that keeps packets from virtual addresses and interfaces.
@@ -24,6 +54,9 @@ pub struct Device {
 pub struct Firewall {
     /// `nftables`: its name.
     pub table: String,
+    /// Nobody asked for it, but it is needed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub implied: bool,
     /// `nftables_priority`
     pub priority: i32,
     /// `nftables_counters`

@@ -206,6 +206,15 @@ impl Route {
 }
 
 /// What keepalived calls it: `192.0.2.0/24 via 192.0.2.1 dev eth0`.
+impl Route {
+    /// Where it goes to, as keepalived's log has it.
+    pub fn target(&self) -> String {
+        let Prefix { address, length } = self.destination;
+        let is_host = length == if self.is_ipv6() { 128 } else { 32 };
+        if is_host { address.to_string() } else { self.destination.to_string() }
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         if self.kind != RouteKind::Unicast {
@@ -435,6 +444,17 @@ impl Rule {
 }
 
 /// `from 192.0.2.0/24 priority 5 lookup 7`
+impl Rule {
+    /// Whose packets it is for, as keepalived's log has it.
+    pub fn selector(&self) -> String {
+        let from = self.from.map_or("all".to_owned(), |from| from.to_string());
+        match self.to {
+            Some(to) => format!("from {from} to {to}"),
+            None => format!("from {from}"),
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         if self.inverted {

@@ -17,7 +17,7 @@ use super::iproute::Names;
 use crate::plan::Secret;
 use crate::plan::address::{AddressFlag, Scope};
 use crate::plan::vrrp::InitialState;
-use crate::text::{Span, Word};
+use crate::text::Span;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -45,19 +45,11 @@ pub struct KeepalivedConfig {
     pub tracked: tracking::Objects,
     pub statics: network::Statics,
     pub checkers: checker::Checkers,
-    /// Something outside of the instances stands against running any of them.
-    pub refused: Vec<Refusal>,
     /// Reading found something that keepalived doesn't start with.
     pub fatal: bool,
 }
 
 impl KeepalivedConfig {
-    /// How often something was refused so far: outside of instances, and in the last one.
-    pub(super) fn refusals(&self) -> usize {
-        let instance = self.instances.last().map_or(0, |instance| instance.refused.len());
-        self.refused.len() + instance
-    }
-
     /// The script of this name; the first, where there are several.
     pub(super) fn script(&self, name: &str) -> Option<&Script> {
         self.scripts.get(*self.script_names.get(name)?)
@@ -68,14 +60,6 @@ impl KeepalivedConfig {
         self.script_names.entry(script.name.value.clone()).or_insert(index);
         self.scripts.push(script);
     }
-}
-
-/// What can't be run, and why.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    pub keyword: String,
-    pub why: &'static str,
-    pub span: Span,
 }
 
 /// `global_defs`
@@ -180,8 +164,6 @@ pub struct Instance {
     pub network: network::Network,
     pub tracking: tracking::Tracking,
     pub telling: telling::Telling,
-    /// Keywords without which it would be dangerous to run this instance.
-    pub refused: Vec<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,13 +287,6 @@ impl Instance {
             network: network::Network::default(),
             tracking: tracking::Tracking::default(),
             telling: telling::Telling::default(),
-            refused: Vec::new(),
         }
-    }
-
-    /// This instance mustn't run, because `keyword` isn't done.
-    pub fn refuse(&mut self, keyword: &Word, why: &'static str) {
-        let name = keyword.lossy().into_owned();
-        self.refused.push(Refusal { keyword: name, why, span: keyword.span });
     }
 }

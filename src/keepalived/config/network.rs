@@ -1,6 +1,9 @@
 //! What is done to the host's network.
 
+use std::net::IpAddr;
+
 use super::super::config::{Address, At};
+use crate::plan::device::IpvlanMode;
 use crate::plan::route::{Route, Rule};
 use crate::text::Span;
 
@@ -42,6 +45,9 @@ pub enum Mac {
 /// `use_ipvlan [INTERFACE] [ADDRESS] [MODE]`
 #[derive(Clone, Debug)]
 pub struct Ipvlan {
+    pub name: Option<At<String>>,
+    pub address: Option<(IpAddr, u8)>,
+    pub mode: IpvlanMode,
     pub span: Span,
 }
 

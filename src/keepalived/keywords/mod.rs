@@ -221,13 +221,12 @@ fn block(
             diagnostics.push(missing_parameter(&node.name, &node.name, 2));
             continue;
         }
-        let refusals = config.refusals();
         if row.body == Body::Lines && row.args.is_empty() {
             diagnostics.extend(extra_parameters(node));
         }
         (row.set)(config, node, diagnostics);
         // What costs the whole instance is said once, when the instance is left out.
-        if !unsupported && config.refusals() == refusals {
+        if !unsupported {
             diagnostics.extend(warning(row, node));
         }
         if let (Body::Block(inner), Some(body)) = (row.body, &node.body) {

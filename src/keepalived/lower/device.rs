@@ -1,10 +1,10 @@
-//! Virtual MAC interfaces: their names and hardware addresses, and which addresses go to them.
+//! Virtual MAC and ipvlan interfaces: their names and hardware addresses, and which addresses go to them.
 
 use super::super::config::network::Mac as Given;
 use super::super::config::{Address, Instance};
 use super::Lowering;
 use crate::plan::address::VirtualAddress;
-use crate::plan::device::{Device, Firewall, Mac};
+use crate::plan::device::{Device, Firewall, Ipvlan, Mac};
 use crate::plan::vrrp::VirtualRouter;
 use crate::text::Diagnostic;
 
@@ -58,6 +58,33 @@ impl Lowering<'_> {
             mac: mac(instance, vrid, ipv6),
             ipv6,
             transmit_base,
+            ipvlan: None,
+        })
+    }
+
+    /// `use_ipvlan`, which counts where there is `use_vmac`, too.
+    fn ipvlan(&mut self, instance: &Instance, vrid: u8, base: &str) -> Option<Device> {
+        let ipvlan = instance.network.ipvlan.as_ref()?;
+        let name = &instance.name.value;
+        let ipv6 = is_ipv6(instance);
+        if ipvlan.address.is_none() && !ipv6 {
+            self.contradiction(format!(
+                "({name}) IPv4 ipvlan requires a source ip address to be configured. setting \
+                 instance to fault state"
+            ));
+        }
+        let prefix = self.config.globals.network.vmac_prefix.as_deref().unwrap_or(PREFIX);
+        let of_vmac = instance.network.vmac.as_ref().and_then(|vmac| vmac.name.as_ref());
+        let given = ipvlan.name.as_ref().or(of_vmac).map(|name| name.value.clone());
+        let device = given.unwrap_or_else(|| self.device_name(prefix, vrid, ipv6));
+        self.devices.insert(device.clone());
+        Some(Device {
+            name: device,
+            base: base.to_owned(),
+            mac: mac(instance, vrid, ipv6),
+            ipv6,
+            transmit_base: false,
+            ipvlan: Some(Ipvlan { address: ipvlan.address, mode: ipvlan.mode }),
         })
     }
 
@@ -67,9 +94,18 @@ impl Lowering<'_> {
         instance: &Instance,
         mut router: VirtualRouter,
     ) -> VirtualRouter {
-        router.device = self.vmac(instance, router.vrid, &router.interface.clone());
+        let (vrid, base) = (router.vrid, router.interface.clone());
+        router.device = match self.ipvlan(instance, vrid, &base) {
+            None => self.vmac(instance, vrid, &base),
+            ipvlan => ipvlan,
+        };
+        let ipvlan = router.device.as_ref().and_then(|device| device.ipvlan.as_ref());
+        if let Some((address, _)) = ipvlan.and_then(|ipvlan| ipvlan.address) {
+            router.source.get_or_insert(address);
+        }
         let name = &router.name;
-        if router.device.is_none() && instance.network.transmit_base.is_some() {
+        let has_vmac = router.device.as_ref().is_some_and(Device::is_macvlan);
+        if !has_vmac && instance.network.transmit_base.is_some() {
             self.contradiction(format!("({name}) vmac_xmit_base is only valid with a vmac"));
         }
         if router.device.is_some() && router.belongings.promote_secondaries {
@@ -144,7 +180,14 @@ impl Lowering<'_> {
             let name = self.device_name(prefix, vrid, ipv6);
             self.devices.insert(name.clone());
             let mac = mac(instance, vrid, ipv6);
-            made.push(Device { name: name.clone(), base, mac, ipv6, transmit_base: false });
+            made.push(Device {
+                name: name.clone(),
+                base,
+                mac,
+                ipv6,
+                transmit_base: false,
+                ipvlan: None,
+            });
             name
         });
         address.interface = Some(name);
@@ -174,13 +217,14 @@ impl Lowering<'_> {
     /// Needed where there are virtual MAC interfaces, or addresses that nobody may speak to.
     pub(super) fn firewall(&self, routers: &[VirtualRouter]) -> Option<Firewall> {
         let needed =
-            |it: &VirtualRouter| it.belongings.drop_packets || it.devices().next().is_some();
+            |it: &VirtualRouter| it.belongings.drop_packets || it.devices().any(Device::is_macvlan);
         if !routers.iter().any(needed) {
             return None;
         }
         let globals = &self.config.globals.network;
         Some(Firewall {
             table: globals.firewall.clone().unwrap_or_else(|| TABLE.to_owned()),
+            implied: globals.firewall.is_none(),
             priority: globals.firewall_priority.unwrap_or(PRIORITY),
             counters: globals.firewall_counters,
         })

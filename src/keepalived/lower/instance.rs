@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::config::{Instance, Refusal};
+use super::super::config::Instance;
 use super::Lowering;
 use super::conduct::priority;
 use super::network::virtual_address;
@@ -25,6 +25,7 @@ impl Lowering<'_> {
                 format!("WARNING - interface {value} for vrrp_instance {name} doesn't exist");
             self.interface(value, message, interface.span);
         }
+        self.vrf(instance);
         for address in &instance.addresses {
             self.address_interface(address);
         }
@@ -34,7 +35,7 @@ impl Lowering<'_> {
         if vrid.is_none() {
             self.fatal(format!("({name}) the virtual router id must be set"), place);
         }
-        if interface.is_none() && instance.refused.is_empty() {
+        if interface.is_none() {
             self.fatal(format!("({name}) Unknown interface!"), place);
         }
         let (vrid, interface) = (vrid?, interface?);
@@ -52,9 +53,6 @@ impl Lowering<'_> {
         let notify = self.notify(&instance.notify);
         let telling = self.own_telling(&instance.telling);
         let unicast = self.unicast(instance);
-        if self.refused(instance) {
-            return None;
-        }
         let wire = self.wire(instance, advert_interval);
         let router = VirtualRouter {
             version: if self.is_v3(instance) { Version::V3 } else { Version::V2 },
@@ -83,6 +81,20 @@ impl Lowering<'_> {
         Some(self.with_devices(instance, router))
     }
 
+    /// `vrf`
+    fn vrf(&mut self, instance: &Instance) {
+        let Some(vrf) = &instance.network.vrf else { return };
+        let (name, value) = (&instance.name.value, &vrf.value);
+        let message = format!("({name}) WARNING - VRF interface {value} doesn't exist");
+        let known = self.missing.len();
+        self.interface(value, message, vrf.span);
+        if instance.interface.is_some() && self.missing.len() == known {
+            let message =
+                format!("({name}) vrf can only be specified without interface - clearing");
+            self.diagnostics.push(Diagnostic::error("keepalived/vrf", message));
+        }
+    }
+
     pub(super) fn complain(&mut self, message: String, span: Span) {
         self.diagnostics.push(Diagnostic::error("keepalived/instance", message).at(span));
     }
@@ -90,20 +102,6 @@ impl Lowering<'_> {
     pub(super) fn fatal(&mut self, message: String, span: Span) {
         let diagnostic = Diagnostic::fatal("keepalived/instance", message).at(span);
         self.diagnostics.push(diagnostic.help("keepalived doesn't start like this"));
-    }
-
-    /// Says why the instance isn't run, if it isn't.
-    fn refused(&mut self, instance: &Instance) -> bool {
-        let refused = &instance.refused;
-        let name = &instance.name.value;
-        for Refusal { keyword, why, span } in refused {
-            let message = format!("({name}) is not run: `{keyword}` is not supported yet: {why}");
-            let diagnostic = Diagnostic::error("keepalived/unsupported", message).at(*span);
-            let help = "the instance would behave differently from what is written here, which may \
-                        harm its network";
-            self.diagnostics.push(diagnostic.help(help));
-        }
-        !refused.is_empty()
     }
 
     fn addresses(&mut self, instance: &Instance) -> Vec<VirtualAddress> {

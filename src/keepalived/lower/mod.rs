@@ -37,10 +37,6 @@ use crate::text::{Diagnostic, Diagnostics, Severity, Span};
 /// The plan that `config` means on `host`; `None` where keepalived wouldn't start.
 pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    for refusal in &config.refused {
-        let message = format!("`{}` is not supported yet: {}", refusal.keyword, refusal.why);
-        diagnostics.push(Diagnostic::fatal("keepalived/unsupported", message).at(refusal.span));
-    }
     let mut scripts = script::Scripts::new(&config.globals, host, &mut diagnostics);
     let mut checks: Vec<TrackScript> = Vec::new();
     let mut ids = HashMap::new();

@@ -20,6 +20,9 @@ pub struct Address {
     pub label: Option<String>,
     /// IFA_F_SECONDARY: another address of the same network came first.
     pub secondary: bool,
+    /// Duplicate address detection still looks at it (RFC 4862 section 5.4): nothing can be sent
+    /// from it yet. The kernel tells when it is through.
+    pub tentative: bool,
 }
 
 /// An address to be put on an interface.
@@ -138,15 +141,14 @@ fn address_message(index: u32, address: IpAddr, prefix: u8) -> AddressMessage {
     message
 }
 
-/// `None`: also an address that duplicate address detection still looks at (RFC 4862, 5.4): nothing
-/// can be sent from it yet. The kernel tells when it is through.
+/// `None`: also an address that duplicate address detection has found elsewhere.
 pub(super) fn address(message: &AddressMessage) -> Option<Address> {
     let flags = message.header.flags;
-    if flags.contains(AddressHeaderFlags::Tentative)
-        && !flags.contains(AddressHeaderFlags::Optimistic)
-    {
+    if flags.contains(AddressHeaderFlags::Dadfailed) {
         return None;
     }
+    let tentative = flags.contains(AddressHeaderFlags::Tentative)
+        && !flags.contains(AddressHeaderFlags::Optimistic);
     let mut local = None;
     let mut remote = None;
     let mut label = None;
@@ -164,6 +166,7 @@ pub(super) fn address(message: &AddressMessage) -> Option<Address> {
         address: local.or(remote)?,
         prefix: message.header.prefix_len,
         label,
-        secondary: message.header.flags.contains(AddressHeaderFlags::Secondary),
+        secondary: flags.contains(AddressHeaderFlags::Secondary),
+        tentative,
     })
 }

@@ -4,7 +4,8 @@ use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, IpVlanFlags, IpVlanMode, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage, MacVlanMode,
 };
 use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 
@@ -26,6 +27,7 @@ pub struct Link {
     /// In bytes.
     pub mtu: u32,
     pub is_macvlan: bool,
+    pub is_ipvlan: bool,
     /// The number of the interface below it.
     pub base: Option<u32>,
 }
@@ -60,6 +62,13 @@ impl Netlink {
         self.request(RouteNetlinkMessage::NewLink(message), flags, |_| ())
     }
 
+    /// Makes a virtual interface with the hardware address of the one below it (mode L2).
+    pub fn add_ipvlan(&mut self, name: &str, base: u32, flags: IpVlanFlags) -> io::Result<()> {
+        let flags_of_request = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+        let request = RouteNetlinkMessage::NewLink(ipvlan(name, base, flags));
+        self.request(request, flags_of_request, |_| ())
+    }
+
     /// Administratively up.
     pub fn raise_link(&mut self, index: u32) -> io::Result<()> {
         let mut message = LinkMessage::default();
@@ -81,10 +90,27 @@ impl Netlink {
     }
 }
 
+fn ipvlan(name: &str, base: u32, flags: IpVlanFlags) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    let data = vec![InfoIpVlan::Mode(IpVlanMode::L2), InfoIpVlan::Flags(flags)];
+    message.attributes = vec![
+        LinkAttribute::Link(base),
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::IpVlan),
+            LinkInfo::Data(InfoData::IpVlan(data)),
+        ]),
+    ];
+    message
+}
+
 pub(super) fn link(message: &LinkMessage) -> Option<Link> {
     let flags = message.header.flags;
     let mut link = Link {
         is_macvlan: false,
+        is_ipvlan: false,
         base: None,
         index: message.header.index,
         name: String::new(),
@@ -101,10 +127,34 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
             LinkAttribute::Link(base) => link.base = Some(*base),
             LinkAttribute::LinkInfo(infos) => {
                 link.is_macvlan = infos.contains(&LinkInfo::Kind(InfoKind::MacVlan));
+                link.is_ipvlan = infos.contains(&LinkInfo::Kind(InfoKind::IpVlan));
             }
             LinkAttribute::Address(mac) => link.mac = mac.as_slice().try_into().ok(),
             _ => {}
         }
     }
     (!link.name.is_empty()).then_some(link)
+}
+
+#[cfg(test)]
+mod tests {
+    use rtnetlink::packet_core::Emitable;
+
+    use super::*;
+
+    /// The bytes of strace(1) on keepalived 2.2.7, `use_ipvlan nice 10.1.1.5 vepa` on interface 3.
+    #[test]
+    fn an_ipvlan_interface_is_asked_for_as_keepalived_does() {
+        let message = ipvlan("nice", 3, IpVlanFlags::Vepa);
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        let expected = [
+            &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0][..],
+            &[8, 0, 5, 0, 3, 0, 0, 0],
+            &[9, 0, 3, 0, b'n', b'i', b'c', b'e', 0, 0, 0, 0],
+            &[36, 0, 18, 0, 11, 0, 1, 0, b'i', b'p', b'v', b'l', b'a', b'n', 0, 0],
+            &[20, 0, 2, 0, 6, 0, 1, 0, 0, 0, 0, 0, 6, 0, 2, 0, 2, 0, 0, 0],
+        ];
+        assert_eq!(bytes, expected.concat());
+    }
 }

@@ -24,6 +24,7 @@ pub use address::{Address, NewAddress};
 pub use link::Link;
 pub use monitor::{Change, Monitor};
 pub use netlink_packet_route as packet;
+pub use netlink_packet_route::link::IpVlanFlags;
 pub use route::Place;
 
 /// A socket for requests.

@@ -77,6 +77,13 @@ impl Role {
                     }
                     self.report_soon();
                 }
+                Action::DropPackets(addresses) => {
+                    self.guard_addresses(now, at, interface, &addresses, true);
+                }
+                Action::AcceptPackets(_) if self.addresses_stay => {}
+                Action::AcceptPackets(addresses) => {
+                    self.guard_addresses(now, at, interface, &addresses, false);
+                }
                 Action::AddRoutes(routes) => self.add_routes(now, at, &routes),
                 Action::RemoveRoutes(routes) => self.remove_routes(now, at, &routes),
                 Action::AddRules(rules) => self.add_rules(now, at, &rules),

@@ -1,12 +1,17 @@
 //! Virtual MAC interfaces and the firewall around them: made at the start and after a reload, made
 //! anew when somebody takes them away, removed in the end.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::time::Instant;
 
 use super::role::Role;
+use crate::kernel::nftables::{Nftables, Table};
 use crate::plan::VrrpPlan;
 use crate::plan::device::Device;
+use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::Possession;
+use crate::runtime::placing::firewall::Guarded;
 use crate::runtime::placing::{firewall, setting};
 
 /// What an interface of our own is set to, and that needn't be undone: it goes as a whole.
@@ -21,15 +26,21 @@ const OWN_SETTINGS: [(&str, &str, &str); 4] = [
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     wanted: Vec<(String, Device, bool)>,
-    /// What nft was told last.
+    /// By the plan before.
+    before: Vec<(String, Device, bool)>,
+    /// What nft was told last, but for addresses.
     script: Option<String>,
+    /// The kernel is told of addresses; opened when it is needed.
+    nftables: Option<Nftables>,
+    /// Packets to and from these are dropped now.
+    guarded: BTreeSet<Guarded>,
     plan: VrrpPlan,
 }
 
 impl Role {
     /// Makes the interfaces of the plan that aren't there.
     pub(super) fn make_devices(&mut self, plan: &VrrpPlan) {
-        self.devices.wanted.clear();
+        self.devices.before = std::mem::take(&mut self.devices.wanted);
         for router in &plan.routers {
             for device in router.devices() {
                 // Its own addresses' family, and the other's where one is held on it as well.
@@ -66,7 +77,7 @@ impl Role {
             .cloned()
             .collect();
         for it in &gone {
-            self.take_away(it);
+            self.remove_possession(it);
         }
         if !gone.is_empty() {
             self.network.look_again();
@@ -74,10 +85,29 @@ impl Role {
         }
     }
 
+    /// With a word where it was an interface.
+    pub(super) fn remove_possession(&mut self, it: &Possession) {
+        let made = self.devices.wanted.iter().chain(&self.devices.before);
+        let router = match it {
+            Possession::Device(name) => {
+                made.clone().find(|(_, it, _)| it.name == *name).map(|(router, ..)| router.clone())
+            }
+            _ => None,
+        };
+        self.take_away(it);
+        if let (Possession::Device(name), Some(router)) = (it, router)
+            && nix::net::if_::if_nametoindex(name.as_str()).is_err()
+        {
+            tracing::info!("({router}) Success removing VMAC interface {name}");
+        }
+    }
+
     /// An interface has gone or come, or has another address: it, or the one below, may be ours.
     /// Was one made anew?
     pub(super) fn look_after_devices(&mut self, interface: &str) -> bool {
-        let above = |(_, it, _): &&(String, Device, bool)| it.ipv6 && it.base == interface;
+        let above = |(_, it, _): &&(String, Device, bool)| {
+            it.ipv6 && it.is_macvlan() && it.base == interface
+        };
         for (_, device, _) in self.devices.wanted.iter().filter(above) {
             if let (Some(base), true) =
                 (self.network.index(&device.base), self.network.exists(&device.name))
@@ -104,35 +134,49 @@ impl Role {
     fn make(&mut self, router: &str, device: &Device, ipv6: bool) -> bool {
         let name = &device.name;
         let Some(base) = self.network.index(&device.base) else {
-            tracing::info!("({router}) {} isn't there, so {name} isn't made", device.base);
             return false;
         };
-        let found = self.network.is_device(name, base, device.mac.0);
+        let kind = if device.is_macvlan() { "VMAC" } else { "ipvlan" };
+        let own = device.ipvlan.as_ref().map(|ipvlan| ipvlan.address);
+        if own == Some(None) && !device.ipv6 {
+            // Adverts would have no source: the instance stays in fault.
+            return false;
+        }
+        let found = self.network.is_device(device, base);
         self.possess(std::iter::once(Possession::Device(name.clone())));
         if found {
             tracing::info!("({router}) Found matching interface {name}");
-        } else if let Err(error) = self.network.make_device(name, base, device.mac.0) {
-            tracing::error!("({router}): Unable to create VMAC interface {name}: {error}");
+        } else if let Err(error) = self.network.make_device(device, base) {
+            // The one below may be about to go.
+            if error.raw_os_error() != Some(libc::ENODEV) {
+                tracing::error!("({router}): Unable to create {kind} interface {name}: {error}");
+            }
             self.network.possessions.let_go(&Possession::Device(name.clone()));
             return false;
         }
-        for (family, setting, value) in OWN_SETTINGS {
-            set(family, name, setting, value);
+        if device.is_macvlan() {
+            for (family, setting, value) in OWN_SETTINGS {
+                set(family, name, setting, value);
+            }
+            // No addresses but ours: neither by router advertisements nor by the hardware address.
+            set("ipv6", name, "addr_gen_mode", "1");
+            set("ipv6", name, "disable_ipv6", if ipv6 { "0" } else { "1" });
         }
-        // No addresses but ours: neither by router advertisements nor by the hardware address.
-        set("ipv6", name, "addr_gen_mode", "1");
-        set("ipv6", name, "disable_ipv6", if ipv6 { "0" } else { "1" });
         let raised = self.network.raise(name);
         if let Err(error) = raised {
             tracing::error!("({router}) {name} stays down: {error}");
         }
+        if let Err(error) = self.network.address_device(device) {
+            tracing::error!("({router}) {name} has no address of its own: {error}");
+        }
         if device.ipv6
+            && device.is_macvlan()
             && let Err(error) = self.network.share_link_local(base, name)
         {
             tracing::debug!("({router}) {name} has no link-local address: {error}");
         }
         if !found {
-            tracing::info!("({router}): Success creating VMAC interface {name}");
+            tracing::info!("({router}): Success creating {kind} interface {name}");
         }
         self.network.look_again();
         true
@@ -140,7 +184,7 @@ impl Role {
 
     /// Brings the firewall in line with addresses and interfaces.
     fn guard(&mut self) {
-        let wanted = firewall::script(&self.devices.plan);
+        let wanted = firewall::script(&self.devices.plan, &BTreeSet::new());
         let names = wanted.as_ref().map_or(Vec::new(), |(names, _)| names.clone());
         let gone: Vec<Possession> = self
             .network
@@ -156,9 +200,9 @@ impl Role {
         if script == self.devices.script {
             return;
         }
-        if let Some(script) = &script {
+        if let Some((names, script)) = firewall::script(&self.devices.plan, &self.devices.guarded) {
             self.possess(names.into_iter().map(Possession::Table));
-            match firewall::run(script) {
+            match firewall::run(&script) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => tracing::error!(
                     "the program nft isn't there: no_accept is without effect, and switches may \
@@ -168,6 +212,64 @@ impl Role {
             }
         }
         self.devices.script = script;
+    }
+}
+
+impl Role {
+    /// From now on packets to and from these are dropped, or are no longer.
+    pub(super) fn guard_addresses(
+        &mut self,
+        now: Instant,
+        at: usize,
+        interface: &str,
+        addresses: &[VirtualAddress],
+        dropped: bool,
+    ) {
+        for address in addresses {
+            let place = self.network.place(interface, address);
+            let changed: Vec<Guarded> = match (place, dropped) {
+                (Some(place), true) => {
+                    let it = Guarded::new(place.address, place.index);
+                    self.devices.guarded.insert(it).then_some(it).into_iter().collect()
+                }
+                (None, true) => Vec::new(),
+                (place, false) => {
+                    // Its interface may have been replaced by another one since.
+                    let is_it = |it: &Guarded| {
+                        it.address == address.address
+                            && it.interface.is_none_or(|index| {
+                                place.is_some_and(|it| it.index == index)
+                                    || !self.network.has_index(index)
+                            })
+                    };
+                    let gone: Vec<Guarded> =
+                        self.devices.guarded.iter().filter(|it| is_it(it)).copied().collect();
+                    gone.iter().for_each(|it| _ = self.devices.guarded.remove(it));
+                    gone
+                }
+            };
+            for it in changed {
+                if let Err(error) = self.devices.change(it, dropped) {
+                    let what = if dropped { "dropping packets to" } else { "accepting packets to" };
+                    self.complain(now, at, &format!("{what} {}", it.address), Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Devices {
+    fn change(&mut self, it: Guarded, dropped: bool) -> io::Result<()> {
+        let Some(firewall) = self.plan.firewall.as_ref() else { return Ok(()) };
+        let nftables = match &mut self.nftables {
+            Some(nftables) => nftables,
+            none => none.insert(Nftables::open()?),
+        };
+        let table = Table { ipv6: it.address.is_ipv6(), name: &firewall.table };
+        match dropped {
+            true => nftables.insert(table, it.set(), &[it.key()]),
+            false => nftables.remove(table, it.set(), &[it.key()]),
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use super::role::Role;
 use super::router::Router;
 use crate::kernel::process::give_back_memory;
 use crate::plan::VrrpPlan;
-use crate::plan::route::Statics;
 use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::{Held, Report};
 use crate::vrrp::machine::Event;
@@ -61,10 +60,13 @@ impl Role {
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
         self.scripts.replace(now, &plan, &self.probe);
+        Network::mention_firewall(plan.firewall.as_ref());
+        self.network.miss_interfaces(&plan.routers);
         self.network.introduce(&plan.routers);
         let (before, removed) = self.part_with(now, &plan.routers);
         self.replace_settings(&plan);
         self.make_devices(&plan);
+        self.network.introduce_devices(&plan.routers);
         // On interfaces that have just been made, too.
         let old = self.routers.iter().map(|router| router.machine.router());
         self.network.serve(old.chain(&plan.routers));
@@ -177,7 +179,7 @@ impl Role {
             self.tell(now, at, Event::Shutdown);
         }
         self.stop_groups();
-        self.replace_statics(Statics::default());
+        self.take_statics_away();
         // Belt and braces: whatever a machine may have forgotten.
         for held in self.network.holdings.iter().copied().collect::<Vec<_>>() {
             let Err(error) = self.network.take_off(&held) else { continue };

@@ -112,7 +112,7 @@ impl Role {
         let mut left: Vec<Possession> = self.network.possessions.iter().cloned().collect();
         left.sort_by_key(placing::age);
         for it in &left {
-            self.take_away(it);
+            self.remove_possession(it);
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::plan::vrrp_process::VrrpProcess;
 use crate::plan::wire::Family;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
-use crate::vrrp::machine::{Event, Received};
+use crate::vrrp::machine::{Event, Received, State};
 use crate::vrrp::pace::Pacer;
 use crate::vrrp::packet::vrid_of;
 
@@ -137,14 +137,18 @@ impl Role {
         role.network.holdings.claim(held.iter().copied());
         role.network.possessions.claim(possessions.iter().cloned());
         role.replace_settings(&plan);
+        role.network.serve(plan.routers.iter());
+        Network::mention_firewall(plan.firewall.as_ref());
+        role.network.miss_interfaces(&plan.routers);
+        role.network.introduce(&plan.routers);
         role.make_devices(&plan);
         role.remove_devices();
+        role.network.introduce_devices(&plan.routers);
         role.network.serve(plan.routers.iter());
         role.network.ask_for(now, &plan.tracked.linkbeats);
         role.network.delays.replace(&plan.tracked.delays);
         objects::init_files(&plan, first);
         role.objects.replace(now, &plan, &role.probe);
-        role.network.introduce(&plan.routers);
         role.scripts.replace(now, &plan, &role.probe);
         role.replace_statics(plan.statics);
         let still_there: HashSet<Held> =
@@ -160,7 +164,8 @@ impl Role {
         // All are swept before one begins, as with keepalived.
         for (at, first) in &beginners {
             if matches!(first, Event::Start) {
-                role.tell(now, *at, Event::Sweep);
+                let there = role.network.exists(&role.routers[*at].machine.router().interface);
+                role.tell(now, *at, Event::Sweep { there });
             }
         }
         role.group(plan.groups, &names);
@@ -271,7 +276,8 @@ impl Role {
             if let Some(due) = machine.deadline() {
                 self.bearing.note(now, now - due, machine.router().advert_interval);
             }
-            self.tell(now, at, Event::Timeout);
+            let ready = machine.state() != State::Backup || self.network.is_ready(machine.router());
+            self.tell(now, at, if ready { Event::Timeout } else { Event::Unready });
         }
         if self.pacer.deadline().is_some_and(|deadline| deadline <= now) {
             self.announce_what_waited(now);

@@ -47,13 +47,13 @@ fn wanted(plan: &VrrpPlan) -> Vec<(String, String)> {
         if router.belongings.promote_secondaries {
             want(&router.interface, "promote_secondaries", "1");
         }
-        for device in router.devices().filter(|device| !device.ipv6) {
+        for device in router.devices().filter(|device| device.is_macvlan() && !device.ipv6) {
             // The interface below must not answer for the addresses above it.
             want(&device.base, "arp_ignore", "1");
             want(&device.base, "arp_filter", "1");
         }
     }
-    if plan.routers.iter().flat_map(|it| it.devices()).any(|device| !device.ipv6) {
+    if plan.routers.iter().flat_map(|it| it.devices()).any(|it| it.is_macvlan() && !it.ipv6) {
         wanted.extend(reverse_path());
     }
     wanted.sort();

@@ -40,6 +40,35 @@ impl Statics {
 impl Role {
     /// Brings what is there from the old plan to the new one: what is in both isn't touched.
     pub(super) fn replace_statics(&mut self, plan: Plan) {
+        self.say_what_goes(&plan);
+        self.exchange_statics(plan);
+    }
+
+    /// At the end, without a word.
+    pub(super) fn take_statics_away(&mut self) {
+        self.exchange_statics(Plan::default());
+    }
+
+    /// In keepalived's words.
+    fn say_what_goes(&self, new: &Plan) {
+        let old = &self.statics.plan;
+        if new.rules.is_empty() && !old.rules.is_empty() {
+            tracing::info!("Removing a VirtualRule block");
+        } else {
+            let gone =
+                old.rules.iter().filter(|it| new.rules.iter().all(|new| new.item != it.item));
+            gone.for_each(|it| tracing::info!("ip rule {} removed", it.item.selector()));
+        }
+        if new.routes.is_empty() && !old.routes.is_empty() {
+            tracing::info!("Removing a VirtualRoute block");
+        } else {
+            let gone =
+                old.routes.iter().filter(|it| new.routes.iter().all(|new| new.item != it.item));
+            gone.for_each(|it| tracing::info!("Removing route {}", it.item.target()));
+        }
+    }
+
+    fn exchange_statics(&mut self, plan: Plan) {
         let old = std::mem::replace(&mut self.statics.plan, plan);
         let gone = |it: &Static<_>| self.statics.plan.rules.iter().all(|new| new.item != it.item);
         let rules: Vec<_> = old.rules.iter().filter(|it| gone(it)).cloned().collect();
@@ -49,11 +78,9 @@ impl Role {
             |it: &Static<_>| self.statics.plan.addresses.iter().all(|new| new.item != it.item);
         let addresses: Vec<_> = old.addresses.iter().filter(|it| gone(it)).cloned().collect();
         for it in rules {
-            tracing::info!("ip rule {} removed", it.item);
             self.take_away(&Possession::Rule(it.item));
         }
         for it in routes {
-            tracing::info!("Removing route {}", it.item);
             self.take_away(&Possession::Route(it.item));
         }
         for it in addresses {

@@ -10,7 +10,7 @@ use crate::vrrp::track::Standing;
 impl Machine {
     /// Takes off what an earlier daemon may have left, and says what keeps this router from taking
     /// part.
-    pub(super) fn sweep(&mut self, out: &mut Actions) {
+    pub(super) fn sweep(&mut self, there: bool, out: &mut Actions) {
         self.swept = true;
         self.tell_fault(out);
         let bare = self.source().is_none() && !self.wants_source();
@@ -25,7 +25,11 @@ impl Machine {
         if bare || !self.up {
             self.info(out, "entering FAULT state");
         }
-        self.put_down(out);
+        match self.router.device {
+            None if there => self.put_down(out),
+            // What was on an interface that has gone or has just been made isn't worth a word.
+            _ => self.put_down_quietly(out),
+        }
         if self.up && self.source().is_none() && self.wants_source() {
             let why = "entering FAULT state (src address not configured)";
             out.push(Action::Log(LogLevel::Info, format!("({}): {why}", self.router.name)));
@@ -41,7 +45,10 @@ impl Machine {
     /// Why a router begins, or goes on after a reload, in fault.
     pub(super) fn tell_fault(&self, out: &mut Actions) {
         if !self.up {
-            let why = format!("entering FAULT state (interface {} down)", self.router.interface);
+            // To keepalived an ipvlan interface is the instance's own.
+            let own = self.router.device.as_ref().filter(|device| !device.is_macvlan());
+            let interface = own.map_or(&self.router.interface, |device| &device.name);
+            let why = format!("entering FAULT state (interface {interface} down)");
             out.push(Action::Log(LogLevel::Info, format!("({}): {why}", self.router.name)));
         }
     }
@@ -53,10 +60,10 @@ impl Machine {
         self.started = true;
         if !self.swept {
             // Added by a reload: no instance of ours had them, but somebody may have.
-            let mut quietly = Vec::new();
-            self.put_down(&mut quietly);
-            quietly.retain(|action| !matches!(action, Action::Log(..)));
-            out.append(&mut quietly);
+            self.put_down_quietly(out);
+        } else {
+            // keepalived removes these once more.
+            self.say_removing_routes(out);
         }
         match self.standing() {
             Standing::Waiting => {}
@@ -77,6 +84,12 @@ impl Machine {
                 }
             }
         }
+    }
+
+    fn put_down_quietly(&self, out: &mut Actions) {
+        let mut actions = Vec::new();
+        self.put_down(&mut actions);
+        out.extend(actions.into_iter().filter(|action| !matches!(action, Action::Log(..))));
     }
 
     pub(super) fn begin_as_backup(&mut self, now: Instant, out: &mut Actions) {

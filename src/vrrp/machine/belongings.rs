@@ -11,6 +11,10 @@ impl Machine {
     /// Addresses first: routes may go over them, rules to the routes' tables.
     pub(super) fn hold(&self, out: &mut Actions) {
         let belongings = &self.router.belongings;
+        if belongings.drop_packets {
+            self.debug(out, "setting firewall drop rule");
+            out.push(Action::DropPackets(self.router.all_addresses().cloned().collect()));
+        }
         self.debug(out, "setting VIPs.");
         out.push(Action::AddAddresses(self.router.addresses.clone()));
         if !belongings.excluded.is_empty() {
@@ -44,6 +48,20 @@ impl Machine {
             self.debug(out, "removing E-VIPs.");
             out.push(Action::RemoveAddresses(belongings.excluded.clone()));
         }
+        if belongings.drop_packets {
+            self.debug(out, "removing firewall drop rule");
+            out.push(Action::AcceptPackets(self.router.all_addresses().cloned().collect()));
+        }
+    }
+
+    pub(super) fn say_removing_routes(&self, out: &mut Actions) {
+        let belongings = &self.router.belongings;
+        if !belongings.rules.is_empty() {
+            self.debug(out, "removing Virtual Rules");
+        }
+        if !belongings.routes.is_empty() {
+            self.debug(out, "removing Virtual Routes");
+        }
     }
 
     /// Somebody took an address off. keepalived steps back with a goodbye and, when nobody else
@@ -67,35 +85,63 @@ impl Machine {
         }
     }
 
-    /// After a reload while active: only differences are acted on. The virtual addresses
-    /// themselves are exchanged by [`exchange_addresses`](Self::exchange_addresses).
-    pub(super) fn exchange_belongings(
-        &mut self,
-        now: Instant,
-        old: &VirtualRouter,
-        out: &mut Actions,
-    ) {
-        let (before, after) = (old.belongings.clone(), self.router.belongings.clone());
-        let (rules, new_rules) = differences(&before.rules, &after.rules);
-        let (routes, new_routes) = differences(&before.routes, &after.routes);
-        let (addresses, new_addresses) = differences(&before.excluded, &after.excluded);
-        for rule in &rules {
-            self.info(out, &format!("ip rule {rule} removed"));
+    /// After a reload while active: what the new config hasn't any more, but for the addresses
+    /// themselves.
+    pub(super) fn let_go_belongings(&self, old: &VirtualRouter, out: &mut Actions) {
+        let (before, after) = (&old.belongings, &self.router.belongings);
+        let (rules, _) = differences(&before.rules, &after.rules);
+        let (routes, _) = differences(&before.routes, &after.routes);
+        let mut say = |line: String| out.push(Action::Log(LogLevel::Info, line));
+        // As keepalived, which names no instance here.
+        match after.rules.is_empty() {
+            true if !rules.is_empty() => say("Removing a VirtualRule block".to_owned()),
+            _ => rules.iter().for_each(|rule| say(format!("ip rule {} removed", rule.selector()))),
         }
-        for route in &routes {
-            self.info(out, &format!("Removing route {route}"));
+        match after.routes.is_empty() {
+            true if !routes.is_empty() => say("Removing a VirtualRoute block".to_owned()),
+            _ => routes.iter().for_each(|route| say(format!("Removing route {}", route.target()))),
         }
-        self.log_removed(old, &addresses, out);
         push(out, Action::RemoveRules, rules);
         push(out, Action::RemoveRoutes, routes);
-        push(out, Action::RemoveAddresses, addresses);
-        if !new_addresses.is_empty() {
-            self.debug(out, "setting E-VIPs.");
-            out.push(Action::AddAddresses(new_addresses.clone()));
-            self.announcer.added(now, &self.router, out);
+    }
+
+    /// Packets to what the new config doesn't guard any more come through again.
+    pub(super) fn accept_packets(&self, old: &VirtualRouter, out: &mut Actions) {
+        let (open, _) = differences(&guarded(old), &guarded(&self.router));
+        push(out, Action::AcceptPackets, open);
+    }
+
+    /// After a reload while active: what the new config has besides. `added`: addresses of both
+    /// lists.
+    pub(super) fn take_belongings(
+        &self,
+        old: &VirtualRouter,
+        added: &[VirtualAddress],
+        out: &mut Actions,
+    ) {
+        let (before, after) = (&old.belongings, &self.router.belongings);
+        if after.drop_packets {
+            self.debug(out, "setting firewall drop rule");
+            let (_, closed) = differences(&guarded(old), &guarded(&self.router));
+            push(out, Action::DropPackets, closed);
         }
-        push(out, Action::AddRoutes, new_routes);
-        push(out, Action::AddRules, new_rules);
+        let new = |all: &[VirtualAddress]| {
+            added.iter().filter(|it| all.contains(it)).cloned().collect::<Vec<_>>()
+        };
+        self.debug(out, "setting VIPs.");
+        push(out, Action::AddAddresses, new(&self.router.addresses));
+        if !after.excluded.is_empty() {
+            self.debug(out, "setting E-VIPs.");
+            push(out, Action::AddAddresses, new(&after.excluded));
+        }
+        if !after.routes.is_empty() {
+            self.debug(out, "setting Virtual Routes");
+            push(out, Action::AddRoutes, differences(&before.routes, &after.routes).1);
+        }
+        if !after.rules.is_empty() {
+            self.debug(out, "setting Virtual Rules");
+            push(out, Action::AddRules, differences(&before.rules, &after.rules).1);
+        }
     }
 
     pub(super) fn log_removed(
@@ -110,6 +156,21 @@ impl Machine {
             self.info(out, &format!("ip address {ip}/{prefix} dev {interface}, no longer exist"));
         }
     }
+}
+
+/// Where packets are dropped, as far as it matters to the firewall.
+fn guarded(router: &VirtualRouter) -> Vec<VirtualAddress> {
+    if !router.belongings.drop_packets {
+        return Vec::new();
+    }
+    let bare = |it: &VirtualAddress| {
+        let interface = it.interface.as_deref().unwrap_or(router.address_interface());
+        VirtualAddress {
+            interface: Some(interface.to_owned()),
+            ..VirtualAddress::new(it.address, it.prefix)
+        }
+    };
+    router.all_addresses().map(bare).collect()
 }
 
 fn push<T>(out: &mut Actions, action: impl Fn(Vec<T>) -> Action, items: Vec<T>) {

@@ -38,8 +38,9 @@ impl State {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Take off what an earlier daemon may have left. keepalived does so at its start for all
-    /// instances before any of them begins, and not for those that a reload adds.
-    Sweep,
+    /// instances before any of them begins, and not for those that a reload adds. `there`: its
+    /// interface exists.
+    Sweep { there: bool },
     /// Begin. Tell [`Event::Interface`] and [`Event::Tracking`] before, so that it is known how.
     Start,
     /// Begin in place of a process that was active and died just now: its addresses are still on
@@ -50,6 +51,9 @@ pub enum Event {
     ListenUntil(Instant),
     /// The deadline has come.
     Timeout,
+    /// It has, but nothing can be sent yet from the source address, which is still being checked for
+    /// duplicates (RFC 4862 section 5.4): nobody would hear of a new active router.
+    Unready,
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
     /// could read from a malformed one). The machine validates it.
     Packet(Received),
@@ -106,6 +110,9 @@ pub enum Action {
     AddAddresses(Vec<VirtualAddress>),
     /// Take them off (already gone: fine).
     RemoveAddresses(Vec<VirtualAddress>),
+    /// From now on (and no longer) drop packets to and from these: `no_accept`.
+    DropPackets(Vec<VirtualAddress>),
+    AcceptPackets(Vec<VirtualAddress>),
     /// The same with routes and rules; the last one is removed first.
     AddRoutes(Vec<Route>),
     RemoveRoutes(Vec<Route>),

@@ -182,11 +182,13 @@ impl Machine {
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Actions) {
         self.notice_oversleeping(now, out);
         match event {
-            Event::Sweep => self.sweep(out),
+            Event::Sweep { there } => self.sweep(there, out),
             Event::Start => self.start(now, out),
             Event::Resume => self.resume(now, out),
             Event::ListenUntil(until) => self.listen_until = Some(until),
             Event::Timeout => self.time_out(now, out),
+            Event::Unready if self.state == State::Backup => self.wait(now, CountdownSpan::Skew),
+            Event::Unready => self.time_out(now, out),
             Event::Packet(packet) => self.hear(now, &packet, out),
             Event::Interface { up, primary } => self.follow_interface(now, up, primary, out),
             Event::Tracking(verdict) => self.track(now, verdict, out),

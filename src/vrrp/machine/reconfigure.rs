@@ -66,6 +66,7 @@ impl Machine {
         self.settle(now, out);
     }
 
+    /// An address that is in another list now stays where it is.
     fn exchange_addresses(
         &mut self,
         now: Instant,
@@ -73,20 +74,22 @@ impl Machine {
         advert_differs: bool,
         out: &mut Actions,
     ) {
-        let (gone, added) = differences(&old.addresses, &self.router.addresses);
+        self.let_go_belongings(old, out);
+        let before: Vec<_> = old.all_addresses().cloned().collect();
+        let after: Vec<_> = self.router.all_addresses().cloned().collect();
+        let (gone, added) = differences(&before, &after);
         self.log_removed(old, &gone, out);
         if !gone.is_empty() {
             out.push(Action::RemoveAddresses(gone));
         }
+        self.accept_packets(old, out);
         if advert_differs {
             self.send_advert_now(now, out);
         }
-        self.debug(out, "setting VIPs.");
+        self.take_belongings(old, &added, out);
         if !added.is_empty() {
-            out.push(Action::AddAddresses(added));
             self.announcer.added(now, &self.router, out);
         }
-        self.exchange_belongings(now, old, out);
         self.announcer.reconfigured(now, &self.router);
     }
 }

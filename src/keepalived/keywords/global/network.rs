@@ -36,8 +36,9 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
          the chains named aren't touched",
         vrrp_iptables,
     ),
-    Row::of(GLOBAL, "vrrp_ipsets", "[SET...]", "Use ipsets")
-        .refused("the addresses are in sets of nftables; there is nothing to be named"),
+    Row::of(GLOBAL, "vrrp_ipsets", "[SET...]", "Use ipsets").ignored(
+        "the addresses are in sets of nftables, with keepalived's names; there are no ipsets",
+    ),
     Row::of(GLOBAL, "vmac_prefix", "PREFIX", "Names of virtual MAC interfaces")
         .default("vrrp")
         .full(vmac_prefix),

@@ -27,8 +27,6 @@ const GROUP: &[&str] = &["vrrp_sync_group"];
 const AUTHENTICATION: &[&str] = &["vrrp_instance authentication"];
 const HMAC: &[&str] = &["vrrp_instance auth_hmac"];
 
-const NO_VRF: &str = "VRFs aren't known; an instance that asks for one isn't run";
-
 pub(super) const TABLE: &[Row] = &[
     Row::of(
         &["main"],

@@ -1,13 +1,19 @@
 //! What an instance does to the host's network: addresses, routes, rules, interfaces of its own.
 
+use std::net::IpAddr;
+
 use super::super::super::config::KeepalivedConfig;
 use super::super::super::config::network::{Ipvlan, Mac, Vmac};
 use super::super::{Row, address, read, route, rule};
-use super::{INSTANCE, NO_VRF, set};
+use super::{INSTANCE, set};
+use crate::plan::device::IpvlanMode;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
-const NO_IPVLAN: &str =
-    "ipvlan interfaces aren't made; `use_vmac` does the same with a hardware address of its own";
+const IPVLAN: &str = "made as keepalived makes it; not tried on a kernel that has ipvlan, since none was \
+                      at hand; where the kernel has none the instance stays in FAULT state, as with \
+                      keepalived";
+const VRF: &str = "as with keepalived 2.2.7 an instance needs an interface, and with one `vrf` is \
+                   ignored; the sockets of an interface that is in a VRF are in that VRF";
 /// IFNAMSIZ without the end.
 const LONGEST_NAME: usize = 15;
 
@@ -53,15 +59,14 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
         "[INTERFACE] [ADDRESS] [MODE]",
         "Hold the addresses on an ipvlan interface",
     )
-    .refused(NO_IPVLAN)
-    .set(use_ipvlan),
-    Row::of(INSTANCE, "vrf", "INTERFACE", "VRF to run in").refused(NO_VRF).set(vrf),
+    .partial(IPVLAN, use_ipvlan),
+    Row::of(INSTANCE, "vrf", "INTERFACE", "VRF to run in").partial(VRF, vrf),
     Row::of(INSTANCE, "accept", "", "Take packets for the addresses though not their owner")
         .full(accept),
     Row::of(INSTANCE, "no_accept", "", "Drop packets for the addresses unless their owner")
         .partial(
-            "the rules stand in nftables from the start, not only while the node is master; needs \
-             the program nft",
+            "done by the program nft, which has to be installed; the rules are made at the start, \
+             not at the first promotion, with empty sets until then",
             no_accept,
         ),
     Row::of(INSTANCE, "promote_secondaries", "", "Set the interface's promote_secondaries")
@@ -176,22 +181,45 @@ fn use_vmac_addr(config: &mut KeepalivedConfig, node: &Node, _: &mut Diagnostics
 
 fn use_ipvlan(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
     let Some(instance) = config.instances.last_mut() else { return };
-    let is_name = |word: &&Word| {
-        let mode = ["bridge", "private", "vepa"].iter().any(|mode| word.is(mode));
-        !mode && read::address(word).is_none()
-    };
+    let mut ipvlan =
+        Ipvlan { name: None, address: None, mode: IpvlanMode::default(), span: node.name.span };
     // A name that there is already counts.
-    let known = usize::from(instance.network.vmac.is_none());
-    for word in node.args.iter().filter(is_name).skip(known) {
-        let message = format!(
-            "({}) IPVLAN interface already specified - ignoring '{}'",
-            instance.name.value,
-            word.lossy()
-        );
-        diagnostics.push(Diagnostic::error("keepalived/vmac", message).at(word.span));
+    let named = instance.network.vmac.is_some();
+    for word in &node.args {
+        let text = word.lossy();
+        let mode = match &*text {
+            "bridge" => Some(IpvlanMode::Bridge),
+            "private" => Some(IpvlanMode::Private),
+            "vepa" => Some(IpvlanMode::Vepa),
+            _ => None,
+        };
+        if let Some(mode) = mode {
+            ipvlan.mode = mode;
+        } else if let Some(address) = own_address(&text) {
+            ipvlan.address = Some(address);
+        } else if named || ipvlan.name.is_some() {
+            let message = format!(
+                "({}) IPVLAN interface already specified - ignoring '{text}'",
+                instance.name.value
+            );
+            diagnostics.push(Diagnostic::error("keepalived/vmac", message).at(word.span));
+        } else {
+            ipvlan.name = Some(read::text(word));
+        }
     }
-    instance.network.ipvlan = Some(Ipvlan { span: node.name.span });
-    instance.refuse(&node.name, NO_IPVLAN);
+    instance.network.ipvlan = Some(ipvlan);
+}
+
+/// `ADDRESS[/PREFIX]`
+fn own_address(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv6() { 128 } else { 32 };
+    let prefix = prefix.unwrap_or(most);
+    (prefix <= most).then_some((address, prefix))
 }
 
 fn accept(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
@@ -214,5 +242,5 @@ fn vrf(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics
         diagnostics.push(Diagnostic::error("keepalived/vrf", message).at(node.name.span));
         return;
     }
-    instance.refuse(&node.name, NO_VRF);
+    instance.network.vrf = node.args.first().map(read::text);
 }

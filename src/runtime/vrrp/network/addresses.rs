@@ -1,7 +1,7 @@
 //! The addresses of this host as the kernel tells them: looked up by interface and by address,
 //! with thousands of them too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::kernel::netlink::Address;
@@ -15,7 +15,18 @@ pub(super) struct Addresses {
     known: HashMap<Held, u64>,
     /// On how many interfaces (and with how many prefixes) each is.
     count: HashMap<IpAddr, u32>,
+    /// Still being checked for duplicates.
+    tentative: HashSet<(u32, IpAddr)>,
     heard: u64,
+}
+
+/// What a report of an address says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    New,
+    /// It can be used now.
+    Ready,
+    Nothing,
 }
 
 impl Addresses {
@@ -26,24 +37,28 @@ impl Addresses {
         }
     }
 
-    /// Is it new?
-    pub(super) fn insert(&mut self, address: &Address) -> bool {
-        let Address { index, address, prefix, .. } = *address;
+    pub(super) fn insert(&mut self, address: &Address) -> Told {
+        let Address { index, address, prefix, tentative, .. } = *address;
         let key = Held { index, address, prefix };
+        let was_tentative = match tentative {
+            true => !self.tentative.insert((index, address)),
+            false => self.tentative.remove(&(index, address)),
+        };
         if self.known.contains_key(&key) {
-            return false;
+            return if was_tentative && !tentative { Told::Ready } else { Told::Nothing };
         }
         self.heard += 1;
         self.known.insert(key, self.heard);
         self.ordered.insert((index, self.heard), address);
         *self.count.entry(address).or_default() += 1;
-        true
+        Told::New
     }
 
     /// Was it there?
     pub(super) fn remove(&mut self, gone: &Held) -> bool {
         let Some(heard) = self.known.remove(gone) else { return false };
         self.ordered.remove(&(gone.index, heard));
+        self.tentative.remove(&(gone.index, gone.address));
         if let Some(count) = self.count.get_mut(&gone.address) {
             *count -= 1;
             if *count == 0 {
@@ -66,9 +81,14 @@ impl Addresses {
         self.ordered.range((index, 0)..=(index, u64::MAX)).map(|(_, address)| *address)
     }
 
-    /// Is it on any interface?
+    /// Is it on any interface, ready to be used?
     pub(super) fn has(&self, address: IpAddr) -> bool {
         self.count.contains_key(&address)
+            && !self.tentative.iter().any(|(_, tentative)| *tentative == address)
+    }
+
+    pub(super) fn is_tentative(&self, index: u32, address: IpAddr) -> bool {
+        self.tentative.contains(&(index, address))
     }
 
     pub(super) fn contains(&self, it: &Held) -> bool {
@@ -87,6 +107,7 @@ mod tests {
             prefix: 24,
             label: None,
             secondary: false,
+            tentative: false,
         }
     }
 
@@ -96,12 +117,25 @@ mod tests {
         addresses.replace(vec![address(2, 9), address(3, 1), address(2, 4), address(3, 9)]);
         let on = |addresses: &Addresses| addresses.on(2).collect::<Vec<_>>();
         assert_eq!(on(&addresses), [9, 4].map(|last| address(2, last).address));
-        assert!(!addresses.insert(&address(2, 9)) && addresses.insert(&address(2, 5)));
+        assert_eq!(addresses.insert(&address(2, 9)), Told::Nothing);
+        assert_eq!(addresses.insert(&address(2, 5)), Told::New);
         let nine = Held { index: 2, address: address(2, 9).address, prefix: 24 };
         addresses.remove(&nine);
         assert!(!addresses.contains(&nine) && addresses.has(nine.address), "it is on 3 as well");
         addresses.remove_interface(3);
         assert!(!addresses.has(nine.address));
         assert_eq!(on(&addresses), [4, 5].map(|last| address(2, last).address));
+    }
+    #[test]
+    fn an_address_is_ready_when_it_was_checked() {
+        let mut addresses = Addresses::default();
+        let it = address(2, 9);
+        let tentative = Address { tentative: true, ..it.clone() };
+        assert_eq!(addresses.insert(&tentative), Told::New);
+        assert!(addresses.is_tentative(2, it.address) && !addresses.has(it.address));
+        assert_eq!(addresses.insert(&tentative), Told::Nothing);
+        assert_eq!(addresses.insert(&it), Told::Ready);
+        assert!(!addresses.is_tentative(2, it.address) && addresses.has(it.address));
+        assert_eq!(addresses.insert(&it), Told::Nothing);
     }
 }

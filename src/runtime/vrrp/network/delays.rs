@@ -125,6 +125,7 @@ mod tests {
             arp: true,
             mtu: 1500,
             is_macvlan: false,
+            is_ipvlan: false,
             base: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use super::addresses::Told;
 use super::{Incident, Network};
 use crate::kernel::netlink::{Address, Change, Link};
 use crate::plan::wire::Family;
@@ -28,8 +29,14 @@ impl Network {
                 }
                 Change::Address(address) => {
                     let alone = self.first(address.index, Family::of(address.address)).is_none();
-                    if self.addresses.insert(&address) {
-                        incidents.extend(self.own_address(true, alone, &address));
+                    match self.addresses.insert(&address) {
+                        Told::New => incidents.extend(self.own_address(true, alone, &address)),
+                        // By unicast it counts from now on.
+                        Told::Ready => {
+                            let name = self.name_of(address.index).map(str::to_owned);
+                            incidents.extend(name.map(Incident::Interface));
+                        }
+                        Told::Nothing => {}
                     }
                 }
                 Change::AddressGone(gone) => {

@@ -4,8 +4,9 @@ use std::io;
 use std::net::IpAddr;
 
 use super::Network;
-use crate::kernel::netlink::Link;
+use crate::kernel::netlink::{IpVlanFlags, Link};
 use crate::plan::address::Scope;
+use crate::plan::device::{Device, IpvlanMode};
 use crate::plan::vrrp::VirtualAddress;
 use crate::runtime::handoff::{Held, Possession};
 use crate::runtime::placing;
@@ -73,24 +74,47 @@ impl Network {
         self.links.contains_key(interface)
     }
 
+    pub(in crate::runtime::vrrp) fn has_index(&self, index: u32) -> bool {
+        self.name_of(index).is_some()
+    }
+
     pub(in crate::runtime::vrrp) fn index(&self, interface: &str) -> Option<u32> {
         Some(self.links.get(interface)?.index)
     }
 
     /// Is there such an interface of ours, made now or by a predecessor?
-    pub(in crate::runtime::vrrp) fn is_device(&self, name: &str, base: u32, mac: [u8; 6]) -> bool {
-        let is_it = |it: &Link| it.is_macvlan && it.base == Some(base) && it.mac == Some(mac);
-        self.links.get(name).is_some_and(is_it)
+    pub(in crate::runtime::vrrp) fn is_device(&self, device: &Device, base: u32) -> bool {
+        let is_it = |it: &Link| match device.is_macvlan() {
+            true => it.is_macvlan && it.mac == Some(device.mac.0),
+            false => it.is_ipvlan,
+        };
+        let link = self.links.get(&device.name).filter(|it| it.base == Some(base));
+        link.is_some_and(is_it)
     }
 
     /// One of another kind by that name, left by whoever, isn't touched: an error.
     pub(in crate::runtime::vrrp) fn make_device(
         &mut self,
-        name: &str,
+        device: &Device,
         base: u32,
-        mac: [u8; 6],
     ) -> io::Result<()> {
-        self.netlink.add_macvlan(name, base, mac)
+        let Device { name, mac, ipvlan, .. } = device;
+        let Some(ipvlan) = ipvlan else { return self.netlink.add_macvlan(name, base, mac.0) };
+        let flags = match ipvlan.mode {
+            IpvlanMode::Bridge => IpVlanFlags::empty(),
+            IpvlanMode::Private => IpVlanFlags::Private,
+            IpvlanMode::Vepa => IpVlanFlags::Vepa,
+        };
+        self.netlink.add_ipvlan(name, base, flags)
+    }
+
+    /// An ipvlan interface's own address.
+    pub(in crate::runtime::vrrp) fn address_device(&mut self, device: &Device) -> io::Result<()> {
+        let own = device.ipvlan.as_ref().and_then(|ipvlan| ipvlan.address);
+        let Some((address, prefix)) = own else { return Ok(()) };
+        let index = nix::net::if_::if_nametoindex(device.name.as_str())?;
+        let address = VirtualAddress::new(address, prefix);
+        self.netlink.add_address(&placing::new_address(index, &address)).map(drop)
     }
 
     pub(in crate::runtime::vrrp) fn raise(&mut self, name: &str) -> io::Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! This file has what is known of interfaces; `wires` the sockets for adverts, `holding` the virtual
 //! addresses of this node, `routing` its routes and rules, `follow` what the kernel tells, `beats`
-//! what is asked for instead, `delays` what counts only later. Read `wires` next.
+//! what is asked for instead, `delays` what counts only later, `introducing` what is said of
+//! interfaces at the start. Read `wires` next.
 
 mod addresses;
 mod beats;
@@ -10,10 +11,11 @@ mod delays;
 mod follow;
 mod holding;
 mod holdings;
+mod introducing;
 mod routing;
 mod wires;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
@@ -203,19 +205,6 @@ impl Network {
         }
     }
 
-    /// Says which addresses of its own each router's interface has.
-    pub(super) fn introduce(&self, routers: &[VirtualRouter]) {
-        let names: BTreeSet<&str> = routers.iter().map(|it| it.interface.as_str()).collect();
-        let mut links: Vec<&Link> = names.iter().filter_map(|it| self.links.get(*it)).collect();
-        links.sort_by_key(|link| link.index);
-        for link in links {
-            let families = [Family::V4, Family::V6].into_iter();
-            for address in families.filter_map(|family| self.first(link.index, family)) {
-                tracing::debug!("Assigned address {address} for interface {}", link.name);
-            }
-        }
-    }
-
     /// The first address on an interface that adverts of this family can come from, and that isn't
     /// a virtual one.
     pub(super) fn first(&self, index: u32, family: Family) -> Option<IpAddr> {
@@ -250,8 +239,19 @@ impl Network {
             let primary = self.addresses.has(source).then_some(source);
             return Some(Interface { up, primary });
         }
-        let primary = self.first(link.index, router.family());
+        // An ipvlan interface doesn't share the addresses of the one below it.
+        let own = router.device.as_ref().filter(|device| !device.is_macvlan());
+        let own = own.and_then(|device| self.links.get(&device.name));
+        let primary = self.first(own.unwrap_or(link).index, router.family());
         Some(Interface { up, primary })
+    }
+
+    /// Can adverts be sent from where they are to come from? (Over IPv6 the address may still be
+    /// checked for duplicates.)
+    pub(super) fn is_ready(&self, router: &VirtualRouter) -> bool {
+        let Some(link) = self.links.get(router.advert_interface()) else { return true };
+        let source = router.source.or_else(|| self.first(link.index, router.family()));
+        source.is_none_or(|source| !self.addresses.is_tentative(link.index, source))
     }
 
     /// Is there such an interface, and is it up?
