@@ -15,6 +15,7 @@ mod matrix;
 mod mishaps;
 mod processes;
 mod reload;
+mod scripts;
 mod tracking;
 mod unicast;
 mod version3;

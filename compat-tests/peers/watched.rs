@@ -24,7 +24,9 @@ pub(super) fn lines(log: &str, words: &[&str]) -> Vec<String> {
 
 fn text(line: &str) -> String {
     let line = line.get(26..).unwrap_or_default();
-    let placed = line.starts_with('(') && line.contains(".conf: Line ");
+    // Of some keepalived names the line alone.
+    let placed =
+        line.starts_with("(Line ") || line.starts_with('(') && line.contains(".conf: Line ");
     let line = if placed { line.split_once(") ").map_or(line, |(_, text)| text) } else { line };
     line.to_owned()
 }

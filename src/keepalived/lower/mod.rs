@@ -39,9 +39,16 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
     let mut diagnostics = Diagnostics::default();
     let mut scripts = script::Scripts::new(&config.globals, host, &mut diagnostics);
     let mut checks: Vec<TrackScript> = Vec::new();
-    let mut ids = HashMap::new();
+    let (mut ids, mut removed) = (HashMap::new(), HashSet::new());
     for script in &config.scripts {
-        let Some(check) = scripts.check(script, &mut diagnostics) else { continue };
+        let check = match scripts.check(script, &mut diagnostics) {
+            Ok(check) => check,
+            Err(script::Fallen::Disabled) => continue,
+            Err(script::Fallen::Removed) => {
+                removed.insert(script.name.value.as_str());
+                continue;
+            }
+        };
         if let Entry::Vacant(entry) = ids.entry(script.name.value.as_str()) {
             entry.insert(ScriptId(checks.len()));
             checks.push(check);
@@ -54,6 +61,7 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         scripts,
         checks,
         ids,
+        removed,
         tracked_scripts: HashSet::new(),
         diagnostics,
         missing,
@@ -111,6 +119,8 @@ struct Lowering<'a> {
     checks: Vec<TrackScript>,
     /// Names into `checks`.
     ids: HashMap<&'a str, ScriptId>,
+    /// Names of scripts that were taken for ones that aren't there.
+    removed: HashSet<&'a str>,
     /// Of `checks`: those that some instance really tracks.
     tracked_scripts: HashSet<ScriptId>,
     diagnostics: Diagnostics,

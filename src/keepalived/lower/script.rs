@@ -20,6 +20,15 @@ const NO_SHELL: &str = "commands run without a shell; shell syntax belongs into 
 const SECURITY: &str =
     "`enable_script_security` in global_defs keeps root from running what others may write to";
 
+/// Why a `vrrp_script` isn't run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fallen {
+    /// It is as if it weren't in the config: a line that tracks it is wrong.
+    Removed,
+    /// Lines that track it are left out without a word.
+    Disabled,
+}
+
 /// Decides about all commands of one config.
 pub(super) struct Scripts<'a> {
     host: &'a dyn Host,
@@ -68,18 +77,18 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// A `vrrp_script`. `None`: it isn't run, which was said.
+    /// A `vrrp_script`. Error: it isn't run, which was said.
     pub(super) fn check(
         &mut self,
         script: &Script,
         diagnostics: &mut Diagnostics,
-    ) -> Option<TrackScript> {
+    ) -> Result<TrackScript, Fallen> {
         let name = &script.name.value;
         let Some(command) = &script.command else {
             let message = format!("No script set for vrrp_script {name} - removing");
             let diagnostic = Diagnostic::error("keepalived/script", message).at(script.end);
             diagnostics.push(diagnostic.label(script.name.span, "the script"));
-            return None;
+            return Err(Fallen::Removed);
         };
         let user = match &script.user {
             Some(user) => match self.resolve(user) {
@@ -91,11 +100,15 @@ impl<'a> Scripts<'a> {
                     let message = format!("Unable to set uid/gid for script {quoted}");
                     let diagnostic = Diagnostic::error("keepalived/user", message);
                     diagnostics.push(diagnostic.label(user.span, nobody(user)));
-                    return None;
+                    return Err(Fallen::Removed);
                 }
             },
             None if self.secure && self.user.is_none() => {
-                self.tell_default(diagnostics);
+                if self.tell_default(diagnostics) {
+                    let message = format!("Unable to set default user {DEFAULT_USER} for script");
+                    let diagnostic = Diagnostic::error("keepalived/user", message);
+                    diagnostics.push(diagnostic.at(script.end));
+                }
                 let message =
                     format!("Unable to set default user for vrrp script {name} - removing");
                 let help = format!(
@@ -105,7 +118,7 @@ impl<'a> Scripts<'a> {
                 let diagnostic = Diagnostic::error("keepalived/user", message);
                 let diagnostic = diagnostic.at(script.end).label(script.name.span, "the script");
                 diagnostics.push(diagnostic.help(help));
-                return None;
+                return Err(Fallen::Removed);
             }
             None => {
                 self.tell_default(diagnostics);
@@ -115,7 +128,8 @@ impl<'a> Scripts<'a> {
         let check = match recognise(command.argv.clone()) {
             Check::Command { argv } => {
                 let what = format!("track script {name}");
-                let argv = self.executable(argv, &user, Some(&what), command.span, diagnostics)?;
+                let argv = self.executable(argv, &user, Some(&what), command.span, diagnostics);
+                let argv = argv.ok_or(Fallen::Disabled)?;
                 Check::Command { argv }
             }
             known => {
@@ -127,7 +141,7 @@ impl<'a> Scripts<'a> {
         let interval =
             script.interval.as_ref().map_or(std::time::Duration::from_secs(1), |at| at.value);
         let weight = script.weight.as_ref().map(|at| at.value).unwrap_or_default();
-        Some(TrackScript {
+        Ok(TrackScript {
             name: name.clone(),
             check,
             interval,
@@ -225,14 +239,16 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// Says once that scripts of nobody's run as this process does, or not at all.
-    fn tell_default(&mut self, diagnostics: &mut Diagnostics) {
+    /// Says once that scripts of nobody's run as this process does, or not at all; whether this was
+    /// the time.
+    fn tell_default(&mut self, diagnostics: &mut Diagnostics) -> bool {
         if self.user.is_some() || std::mem::replace(&mut self.told_default, true) {
-            return;
+            return false;
         }
         let message = format!("Script user '{DEFAULT_USER}' does not exist");
         let help = "`script_user` in global_defs says whom scripts run as";
         diagnostics.push(Diagnostic::new(Severity::Note, "keepalived/user", message).help(help));
+        true
     }
 
     fn note_root(&mut self, user: &Option<RunAs>, span: Span) {

@@ -91,6 +91,7 @@ impl Lowering<'_> {
     pub(super) fn tracked_by_groups(&mut self) {
         let config = self.config;
         for group in &config.groups {
+            self.name_removed(&group.name.value, &group.tracking.scripts);
             if self.owns(group) {
                 self.clear_weights(group);
             }
@@ -146,6 +147,7 @@ impl Lowering<'_> {
         fixed: Option<Fixed>,
     ) -> Vec<TrackedScript> {
         let mut scripts = Vec::new();
+        self.name_removed(name, lines);
         for line in lines {
             let Some(script) = self.script(line, false) else { continue };
             match fixed.filter(|_| script.weight != 0) {
@@ -160,6 +162,20 @@ impl Lowering<'_> {
             }
         }
         scripts
+    }
+
+    /// keepalived looks for scripts while it reads; so says it of those that it has removed.
+    fn name_removed(&mut self, owner: &str, lines: &[Line]) {
+        for Line { name, .. } in lines {
+            let value = name.value.as_str();
+            // Another one of its name may still be there.
+            if self.removed.contains(value) && !self.ids.contains_key(value) {
+                let message =
+                    format!("({owner}) track script {} not found, ignoring...", name.value);
+                let diagnostic = Diagnostic::error("keepalived/track-script", message);
+                self.diagnostics.push(diagnostic.at(name.span));
+            }
+        }
     }
 
     fn own_interfaces(
