@@ -33,6 +33,13 @@ pub struct Loaded {
     pub dump: Vec<u8>,
 }
 
+impl Loaded {
+    /// The plan alone: what it was made from need not stay as long as it does.
+    pub fn into_plan(self) -> Option<Plan> {
+        self.plan
+    }
+}
+
 /// Reads all files that `inputs` names, on `host`.
 ///
 /// There is a plan only where each dialect has one: half a plan is nothing that anybody asked for.

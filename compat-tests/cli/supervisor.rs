@@ -386,7 +386,12 @@ fn a_role_that_dies_again_and_again_is_not_restarted_all_the_time() {
 #[test]
 fn systemd_hears_how_it_stands() {
     let cell = Cell::new();
-    let keepalived = cell.write("keepalived.conf", KEEPALIVED_CONF);
+    let environment = cell.dir().join("environment");
+    let script = cell.write("notify.sh", &format!("env > {}\n", environment.display()));
+    let telling = format!("notify \"/bin/sh {script}\"\n virtual_ipaddress {{");
+    let config = KEEPALIVED_CONF.replacen("virtual_ipaddress {", &telling, 1);
+    assert_ne!(config, KEEPALIVED_CONF);
+    let keepalived = cell.write("keepalived.conf", &config);
     let socket = UnixDatagram::bind(cell.dir().join("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = cell.ours("keepalived");
@@ -409,9 +414,12 @@ fn systemd_hears_how_it_stands() {
     assert!(hear("RELOADING=1").contains("MONOTONIC_USEC="));
     hear("READY=1");
     // Scripts of the role must not speak for the daemon.
-    let environment = std::fs::read(format!("/proc/{}/environ", pid_in("/run/vrrp.pid"))).unwrap();
-    let environment = String::from_utf8_lossy(&environment);
-    assert!(!environment.contains("NOTIFY_SOCKET=") && !environment.contains("hunter2"));
+    let written = || std::fs::read_to_string(&environment).is_ok_and(|text| !text.is_empty());
+    assert!(wait_for(written));
+    let environment = std::fs::read_to_string(&environment).unwrap();
+    assert!(environment.contains("PATH=") && !environment.contains("NOTIFY_SOCKET="));
+    assert!(!environment.contains("EVENKEEL_"), "{environment}");
+    assert!(!environment.contains("hunter2"));
     daemon.signal(Signal::SIGTERM);
     hear("STOPPING=1");
     assert_eq!(daemon.ends(), 0);

@@ -215,7 +215,7 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let plan = match loaded.plan {
+    let plan = match loaded.into_plan() {
         Some(plan) if plan.vrrp.is_some() || plan.stream.is_some() => plan,
         Some(_) => {
             eprintln!("evenkeel: there is nothing to run in these files");

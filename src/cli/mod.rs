@@ -20,9 +20,9 @@ use std::process::ExitCode;
 
 use crate::kernel::process;
 use crate::runtime::handoff::{CONTROL, Control};
+use crate::runtime::log;
 use crate::runtime::supervisor::RoleKind;
-use crate::runtime::supervisor::role::ROLE;
-use crate::runtime::{log, stream, vrrp};
+use crate::runtime::supervisor::role::{self, ROLE};
 
 /// Picks the face by the name that the program was called by.
 pub fn main() -> ExitCode {
@@ -48,16 +48,10 @@ fn run_role(role: &OsStr) -> ExitCode {
         eprintln!("evenkeel: {ROLE} names no role");
         return ExitCode::from(2);
     };
-    process::set_name(kind.process_name());
     let settings = std::env::var(log::SETTINGS).unwrap_or_default();
     let control = Control::inherit();
     for variable in [ROLE, CONTROL, log::SETTINGS] {
         process::forget_variable(variable);
-    }
-    if let Ok(settings) = serde_json::from_str::<log::Settings>(&settings)
-        && let Err(error) = log::configure(&settings)
-    {
-        eprintln!("{}: {error}", kind.process_name());
     }
     let control = match control {
         Ok(control) => control,
@@ -66,15 +60,11 @@ fn run_role(role: &OsStr) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let code = match kind {
-        RoleKind::Vrrp => {
-            process::share_memory_between_threads();
-            // A log that hangs must not make an advert late.
-            log::detach();
-            vrrp::run(control)
+    match serde_json::from_str::<log::Settings>(&settings) {
+        Ok(settings) => role::run(kind, control, &settings),
+        Err(error) => {
+            eprintln!("{}: {}: {error}", kind.process_name(), log::SETTINGS);
+            ExitCode::from(2)
         }
-        RoleKind::Stream => stream::run(control),
-    };
-    log::flush();
-    code
+    }
 }

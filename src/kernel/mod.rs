@@ -13,6 +13,7 @@ pub mod inotify;
 pub mod link_beat;
 mod link_frame;
 pub mod local_time;
+pub mod memory;
 pub mod namespace;
 pub mod neighbour;
 pub mod netlink;

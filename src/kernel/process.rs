@@ -10,7 +10,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
-use nix::unistd::{ForkResult, Gid, Uid, fork};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork};
 
 use super::channel::Channel;
 
@@ -111,6 +112,51 @@ pub fn reap() -> Vec<Ended> {
             -1 => return ended,
             pid => ended.push(Ended { pid, status: ExitStatus::from_raw(status) }),
         }
+    }
+}
+
+/// Is it a child of this process that hasn't ended? One that has is reaped.
+pub fn is_child(pid: i32) -> bool {
+    matches!(waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+}
+
+/// Has this process one thread only?
+pub fn is_alone() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+/// Goes on in a child process with `run`, which returns whether all went well. The child has what
+/// this process has in memory, its open files among them, and all signals are blocked in it, as
+/// after [`spawn`]. Must be called before there is a second thread.
+pub fn fork_off(run: impl FnOnce() -> bool) -> io::Result<i32> {
+    // What waits to be written would be written twice.
+    io::stdout().flush()?;
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
+    // SAFETY: there is no other thread, so the child may do anything.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            // Nothing of what belongs to the parent may be unwound through.
+            let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+            // SAFETY: ends this process without running the destructors and exit handlers of what
+            // belongs to the parent.
+            unsafe { libc::_exit(i32::from(!well.unwrap_or(false))) }
+        }
+        result => {
+            pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+            match result? {
+                ForkResult::Parent { child } => Ok(child.as_raw()),
+                ForkResult::Child => unreachable!("it has just ended"),
+            }
+        }
+    }
+}
+
+/// Nobody hears this process's standard error any more.
+pub fn mute() {
+    if let Ok(null) = null_device() {
+        // It can't fail: both descriptors are open.
+        let _ = nix::unistd::dup2_stderr(null.as_fd());
     }
 }
 
@@ -277,26 +323,6 @@ pub fn end_with_closed_output() {
 /// waited.
 pub fn unblock_signals() {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-}
-
-/// Gives memory back that isn't needed any more: what reading a config took is much more than what
-/// a daemon keeps of it.
-pub fn give_back_memory() {
-    // SAFETY: malloc_trim(3) takes a number and may be called at any time from any thread.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
-/// Threads share one pool of memory: a daemon's do little, and a pool each costs more than waiting
-/// for each other does. To be called before there is a second thread.
-pub fn share_memory_between_threads() {
-    // SAFETY: mallopt(3) takes two numbers; there is no other thread that could be allocating.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-    }
 }
 
 /// Lets this process and its children leave core files of any size.

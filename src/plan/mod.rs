@@ -14,6 +14,7 @@ pub mod conduct;
 pub mod device;
 pub mod group;
 pub mod process;
+pub mod rare;
 pub mod route;
 pub mod secret;
 pub mod stream;

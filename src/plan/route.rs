@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::address::{Scope, SpanKey, VirtualAddress};
 use super::device::Device;
 use super::is_default;
+use super::rare::Unsaid;
 
 /// What moves with an instance besides its virtual addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,17 @@ pub struct Belongings {
     /// `promote_secondaries` of the instance's interface is set while the daemon runs.
     #[serde(skip_serializing_if = "is_default")]
     pub promote_secondaries: bool,
+}
+
+impl Unsaid for Belongings {
+    const UNSAID: &'static Self = &Belongings {
+        excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        devices: Vec::new(),
+        drop_packets: false,
+        promote_secondaries: false,
+    };
 }
 
 /// `static_*`: there for as long as the daemon runs.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rare::Unsaid;
 use super::track::RunAs;
 use super::vrrp::NotifyScript;
 use super::{is_default, seconds};
@@ -129,6 +130,15 @@ pub struct InstanceTelling {
     /// `notify_master_rx_lower_pri`. Instances only.
     #[serde(skip_serializing_if = "is_default")]
     pub lower_priority_heard: Option<NotifyScript>,
+}
+
+impl Unsaid for InstanceTelling {
+    const UNSAID: &'static Self = &InstanceTelling {
+        priority_changes: false,
+        mail: false,
+        deleted: None,
+        lower_priority_heard: None,
+    };
 }
 
 /// `notify_deleted`, with a script or without.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rare::Unsaid;
 use super::{is_default, seconds};
 use crate::text::Span;
 
@@ -107,6 +108,17 @@ pub struct Tracking {
     /// `track_src_ip`: fault while this host doesn't have the configured source address.
     #[serde(skip_serializing_if = "is_default")]
     pub track_source: bool,
+}
+
+impl Unsaid for Tracking {
+    const UNSAID: &'static Self = &Tracking {
+        interfaces: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        sessions: Vec::new(),
+        dont_track_primary: false,
+        track_source: false,
+    };
 }
 
 /// One line of a `track_*` block.

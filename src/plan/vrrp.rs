@@ -9,6 +9,7 @@ pub use super::address::{Scope, SpanKey, VirtualAddress};
 use super::conduct::{CommonConduct, Conduct, Paces};
 use super::device::{Device, Firewall};
 use super::group::SyncGroup;
+use super::rare::{Rare, Unsaid};
 use super::route::{Belongings, Route, Statics};
 use super::secret::Secret;
 use super::telling::{InstanceTelling, Telling};
@@ -76,29 +77,29 @@ pub struct VirtualRouter {
     pub preempt_delay: Duration,
     /// In the order of the config, which is the order on the wire.
     pub addresses: Vec<VirtualAddress>,
-    pub garp: GratuitousArp,
+    pub garp: Rare<GratuitousArp>,
     pub scripts: Vec<TrackedScript>,
-    pub notify: Notify,
+    pub notify: Rare<Notify>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub conduct: Conduct,
     #[serde(default, skip_serializing_if = "is_default")]
     pub device: Option<Device>,
     /// Excluded addresses, routes and rules.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub belongings: Belongings,
+    pub belongings: Rare<Belongings>,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub tracking: Tracking,
+    pub tracking: Rare<Tracking>,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub telling: InstanceTelling,
+    pub telling: Rare<InstanceTelling>,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub wire: Wire,
+    pub wire: Rare<Wire>,
     pub span: Span,
 }
 
 impl VirtualRouter {
     /// Does its priority or standing depend on anything that is tracked?
     pub fn tracks(&self) -> bool {
-        let Tracking { interfaces, files, processes, .. } = &self.tracking;
+        let Tracking { interfaces, files, processes, .. } = &*self.tracking;
         !(self.scripts.is_empty()
             && interfaces.is_empty()
             && files.is_empty()
@@ -122,15 +123,15 @@ impl VirtualRouter {
             preempt: true,
             preempt_delay: Duration::ZERO,
             addresses: Vec::new(),
-            garp: GratuitousArp::default(),
+            garp: Rare::default(),
             scripts: Vec::new(),
-            notify: Notify::default(),
+            notify: Rare::default(),
             conduct: Conduct::default(),
             device: None,
-            belongings: Belongings::default(),
-            tracking: Tracking::default(),
-            telling: InstanceTelling::default(),
-            wire: Wire::default(),
+            belongings: Rare::default(),
+            tracking: Rare::default(),
+            telling: Rare::default(),
+            wire: Rare::default(),
             span: Span::default(),
         }
     }
@@ -174,7 +175,7 @@ impl VirtualRouter {
     /// Interfaces besides its own without which it is in fault (measured: those of its addresses,
     /// routes and rules, but for those with `no_track`).
     pub fn other_interfaces(&self) -> impl Iterator<Item = &str> {
-        let Belongings { routes, rules, .. } = &self.belongings;
+        let Belongings { routes, rules, .. } = &*self.belongings;
         let addresses = self.all_addresses().filter(|it| !it.untracked);
         let addresses = addresses.filter_map(|it| it.interface.as_deref());
         let routes = routes.iter().filter(|it| !it.untracked).flat_map(Route::interfaces);
@@ -263,18 +264,22 @@ pub struct GratuitousArp {
     pub lower_priority_delay: Duration,
 }
 
+impl Unsaid for GratuitousArp {
+    const UNSAID: &'static Self = &GratuitousArp {
+        repeat: 5,
+        delay: Duration::from_secs(5),
+        refresh: Duration::ZERO,
+        refresh_repeat: 1,
+        lower_priority_repeat: 5,
+        lower_priority_delay: Duration::from_secs(5),
+        extra: Duration::ZERO,
+        extra_everywhere: false,
+    };
+}
+
 impl Default for GratuitousArp {
     fn default() -> Self {
-        GratuitousArp {
-            repeat: 5,
-            delay: Duration::from_secs(5),
-            refresh: Duration::ZERO,
-            refresh_repeat: 1,
-            lower_priority_repeat: 5,
-            lower_priority_delay: Duration::from_secs(5),
-            extra: Duration::ZERO,
-            extra_everywhere: false,
-        }
+        *Self::UNSAID
     }
 }
 
@@ -300,6 +305,11 @@ pub struct Notify {
     pub stop: Option<NotifyScript>,
     /// `notify`: called for every change with `INSTANCE NAME STATE PRIORITY` appended.
     pub any: Option<NotifyScript>,
+}
+
+impl Unsaid for Notify {
+    const UNSAID: &'static Self =
+        &Notify { master: None, backup: None, fault: None, stop: None, any: None };
 }
 
 /// A command to run on a change of state.

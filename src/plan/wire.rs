@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rare::Unsaid;
 use super::secret::Secret;
 use super::{is_default, seconds};
 
@@ -50,6 +51,15 @@ pub struct Wire {
     /// `kernel_rx_buf_size`, in bytes
     #[serde(default, skip_serializing_if = "is_default")]
     pub receive_buffer: Option<u32>,
+}
+
+impl Unsaid for Wire {
+    const UNSAID: &'static Self = &Wire {
+        checksum: Checksum::Usual,
+        trust_known_sender: false,
+        hmac: None,
+        receive_buffer: None,
+    };
 }
 
 /// What the checksum of version 3 covers over IPv4.

@@ -130,7 +130,12 @@ impl Leash {
     /// [`Channel::keep_over_exec`].
     pub fn new() -> io::Result<(Leash, Channel)> {
         let (ours, theirs) = Channel::pair()?;
-        Ok((Leash { channel: when_readable(ours)? }, theirs))
+        Ok((Leash::over(ours)?, theirs))
+    }
+
+    /// This end. Needs a running tokio reactor.
+    pub fn over(channel: Channel) -> io::Result<Leash> {
+        Ok(Leash { channel: when_readable(channel)? })
     }
 
     /// `Start` or `Reload` with its plan and listening sockets.
@@ -177,13 +182,18 @@ pub struct Control {
 }
 
 impl Control {
+    /// This end.
+    pub fn over(channel: Channel) -> Control {
+        Control { channel: Arc::new(channel) }
+    }
+
     /// The end that the supervisor has left in the environment variable [`CONTROL`]; call it once.
     pub fn inherit() -> io::Result<Control> {
         let number = std::env::var(CONTROL).ok().and_then(|number| number.parse().ok());
         let number = number.ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("{CONTROL} names no descriptor"))
         })?;
-        Ok(Control { channel: Arc::new(Channel::inherit(number)?) })
+        Ok(Control::over(Channel::inherit(number)?))
     }
 
     /// Blocks until the next instruction; `None`: the supervisor has gone.

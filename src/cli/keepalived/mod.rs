@@ -148,7 +148,7 @@ fn start(
         }
     }
     save(&loaded.plan, &loading::copy(&loaded.sources, &loaded.plan));
-    let Some(mut plan) = loaded.plan else {
+    let Some(mut plan) = loaded.into_plan() else {
         tracing::error!("permanent error CONFIG. Terminating");
         return ExitCode::from(CANNOT_RUN);
     };

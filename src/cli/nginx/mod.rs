@@ -48,7 +48,7 @@ pub(in crate::cli) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
         return test(&asked, &inputs, &voice, &loaded);
     }
     voice.complain(&loaded.sources, worth_saying(&loaded));
-    let Some(plan) = loaded.plan else { return ExitCode::FAILURE };
+    let Some(plan) = loaded.into_plan() else { return ExitCode::FAILURE };
     match asked.signal {
         Some(order) => send(order, &plan, &voice),
         None => run(name, arguments, inputs, plan, &voice),

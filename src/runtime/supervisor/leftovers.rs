@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 
 use crate::kernel::netlink::Netlink;
-use crate::plan::VrrpPlan;
 use crate::runtime::handoff::{Difference, Held, Possession, Report, Succession};
 use crate::runtime::placing;
 
@@ -33,7 +32,7 @@ impl Leftovers {
     }
 
     /// What a successor is told.
-    pub(super) fn to_succession<'a>(&self, plan: &'a VrrpPlan) -> Succession<&'a VrrpPlan> {
+    pub(super) fn to_succession<P>(&self, plan: P) -> Succession<P> {
         Succession {
             plan,
             first: false,

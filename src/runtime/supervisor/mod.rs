@@ -7,6 +7,8 @@
 
 mod back_off;
 pub mod face;
+mod fork;
+mod kept;
 mod leftovers;
 mod listeners;
 mod outer;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use face::{Appearance, Face, Kind, RoleKind};
+use kept::Kept;
 use listeners::Listeners;
 pub use listeners::probe_listeners;
 use outer::Which;
@@ -41,7 +44,8 @@ use systemd::Systemd;
 
 use super::handoff::{Order, Report};
 use super::log;
-use crate::kernel::process::{self, Launch};
+use crate::kernel::memory;
+use crate::kernel::process::Launch;
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Listener;
@@ -96,9 +100,9 @@ const START: Duration = Duration::from_secs(15);
 /// All roles of this host, or of one face.
 pub struct Supervisor {
     face: Face,
-    plan: Plan,
+    plan: Kept,
     /// The plan before this one, while the roles have not all taken this one over.
-    previous: Option<Plan>,
+    previous: Option<Kept>,
     load: Load,
     listeners: Listeners,
     roles: [Role; 2],
@@ -148,7 +152,7 @@ impl Supervisor {
         listeners.open(wanted(&plan)).map_err(Refusal::Listen)?;
         Ok(Supervisor {
             face,
-            plan,
+            plan: Kept::new(plan),
             previous: None,
             load,
             listeners,
@@ -163,8 +167,16 @@ impl Supervisor {
 
     /// Starts the roles and stays until they have ended. `launch` hears how the start went.
     pub fn run(mut self, launch: Launch) -> ExitCode {
-        process::share_memory_between_threads();
+        memory::share_memory_between_threads();
         self.face.mute = !launch.keeps_stderr();
+        memory::give_back_memory();
+        let mut launch = Some(launch);
+        match self.fork_role(&mut launch) {
+            Ok(waiting) => self.role(RoleKind::Vrrp).waiting = waiting,
+            // Executing the program may work all the same, and is tried when its time has come.
+            Err(error) => tracing::warn!("fork: {error}"),
+        }
+        let launch = launch.unwrap_or_else(Launch::foreground);
         log::detach();
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let reactor = match reactor {
@@ -351,7 +363,7 @@ impl Supervisor {
         });
         if all {
             // Plans have been handed out, old ones are gone.
-            process::give_back_memory();
+            memory::give_back_memory();
         }
         if all && matches!(self.phase, Phase::Starting { .. }) {
             words::started(&self.face);

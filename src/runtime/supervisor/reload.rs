@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::kept::Kept;
 use super::leftovers::Leftovers;
 use super::reading::Reading;
 use super::role::{Role, Running};
@@ -64,7 +65,7 @@ impl Supervisor {
         if let Some(vrrp) = &plan.vrrp {
             self.schedule.adopt(&vrrp.process.reload);
         }
-        let before = std::mem::replace(&mut self.plan, plan);
+        let before = std::mem::replace(&mut self.plan, Kept::new(plan));
         self.give_new_logs(&before);
         self.hand_out(&before, events);
         // Two reloads in a row: the plan that certainly runs is the one before the first.
@@ -83,13 +84,14 @@ impl Supervisor {
     }
 
     /// Brings every role from the plan `before` to the plan in force.
-    fn hand_out(&mut self, before: &Plan, events: &UnboundedSender<Event>) {
+    fn hand_out(&mut self, before: &Kept, events: &UnboundedSender<Event>) {
         let Self { plan, listeners, roles: [vrrp, stream], .. } = self;
         match &plan.vrrp {
             // keepalived's instances say that they have been reloaded also when nothing changed.
-            Some(plan) => {
-                vrrp.reassign(&Leftovers::default().to_succession(plan), &[]);
-            }
+            Some(_) => match plan.vrrp() {
+                Ok(slice) => vrrp.reassign(&Leftovers::default().to_succession(slice), &[]),
+                Err(error) => tracing::error!("the vrrp role's plan: {error}"),
+            },
             None => vrrp.end(&Order::Stop, Some(PATIENCE)),
         }
         match &plan.stream {

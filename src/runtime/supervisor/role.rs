@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::process::ExitStatus;
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,15 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Event;
 use super::back_off::BackOff;
 use super::face::{Face, RoleKind};
+use super::fork::Waiting;
 use super::leftovers::Leftovers;
 use super::pid_file::PidFile;
 use super::signals::Signal;
 use super::systemd;
+use crate::kernel::memory;
 use crate::kernel::process::{self, Program};
-use crate::runtime::handoff::{CONTROL, Leash, Order};
-use crate::runtime::log;
+use crate::runtime::handoff::{CONTROL, Control, Leash, Order};
+use crate::runtime::{log, stream, vrrp};
 
 /// The environment variable that makes this program a role.
 pub const ROLE: &str = "EVENKEEL_ROLE";
@@ -37,6 +39,8 @@ pub(super) struct Role {
     pub(super) failure: Option<String>,
     /// It was told to end, and a newer plan has it again: another follows.
     pub(super) again: bool,
+    /// Its first process.
+    pub(super) waiting: Option<Waiting>,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,7 @@ impl Role {
             proven: false,
             failure: None,
             again: false,
+            waiting: None,
         }
     }
 
@@ -110,20 +115,10 @@ impl Role {
         listeners: &[BorrowedFd],
         events: &UnboundedSender<Event>,
     ) -> io::Result<i32> {
-        let appearance = face.appearance(self.kind);
-        let (leash, theirs) = Leash::new()?;
-        let pid = process::spawn(&Program {
-            name: &appearance.title,
-            arguments: &appearance.arguments,
-            environment: &[
-                (ROLE, self.kind.word().to_owned()),
-                (log::SETTINGS, serde_json::to_string(&appearance.log)?),
-            ],
-            without: &[systemd::SOCKET],
-            mute: face.mute,
-            control: (CONTROL, &theirs),
-        })?;
-        drop(theirs);
+        let (pid, leash) = match self.waiting.take().filter(Waiting::lives) {
+            Some(Waiting { pid, channel }) => (pid, Leash::over(channel)?),
+            None => self.execute(face)?,
+        };
         let leash = Arc::new(leash);
         tokio::spawn(listen(self.kind, pid, Arc::clone(&leash), events.clone()));
         self.failure = None;
@@ -143,6 +138,23 @@ impl Role {
             tracing::warn!("{} role {pid} takes no orders: {error}", self.kind.word());
         }
         Ok(pid)
+    }
+
+    fn execute(&self, face: &Face) -> io::Result<(i32, Leash)> {
+        let appearance = face.appearance(self.kind);
+        let (leash, theirs) = Leash::new()?;
+        let pid = process::spawn(&Program {
+            name: &appearance.title,
+            arguments: &appearance.arguments,
+            environment: &[
+                (ROLE, self.kind.word().to_owned()),
+                (log::SETTINGS, serde_json::to_string(&appearance.log)?),
+            ],
+            without: &[systemd::SOCKET],
+            mute: face.mute,
+            control: (CONTROL, &theirs),
+        })?;
+        Ok((pid, leash))
     }
 
     /// Hands the process another plan. One that can't be told is replaced by one that starts
@@ -212,6 +224,25 @@ impl Running {
         // Gone already: reaping tells.
         let _ = process::signal(self.pid, 9);
     }
+}
+
+/// What the process of a role does, from its name to its end.
+pub fn run(kind: RoleKind, control: Control, settings: &log::Settings) -> ExitCode {
+    process::set_name(kind.process_name());
+    if let Err(error) = log::configure(settings) {
+        eprintln!("{}: {error}", kind.process_name());
+    }
+    let code = match kind {
+        RoleKind::Vrrp => {
+            memory::share_memory_between_threads();
+            // A log that hangs must not make an advert late.
+            log::detach();
+            vrrp::run(control)
+        }
+        RoleKind::Stream => stream::run(control),
+    };
+    log::flush();
+    code
 }
 
 async fn listen(role: RoleKind, pid: i32, leash: Arc<Leash>, events: UnboundedSender<Event>) {

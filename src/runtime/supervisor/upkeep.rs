@@ -21,11 +21,11 @@ impl Supervisor {
         let role = &mut roles[index];
         let started = match (kind, &plan.vrrp, &plan.stream) {
             // What a predecessor left is still on the interfaces: kept alive by its successor.
-            (RoleKind::Vrrp, Some(plan), _) => {
-                let mut succession = role.held.to_succession(plan);
+            (RoleKind::Vrrp, Some(_), _) => plan.vrrp().and_then(|slice| {
+                let mut succession = role.held.to_succession(slice);
                 succession.first = !role.proven;
                 role.start(face, &succession, &[], events)
-            }
+            }),
             (RoleKind::Stream, _, Some(slice)) => {
                 let sockets = listeners.descriptors(&slice.listeners);
                 role.start(face, slice, &sockets, events)

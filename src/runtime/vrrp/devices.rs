@@ -55,11 +55,11 @@ impl Role {
                 ));
             }
         }
-        self.devices.plan = VrrpPlan {
-            routers: plan.routers.clone(),
-            firewall: plan.firewall.clone(),
-            ..VrrpPlan::default()
-        };
+        // Only what the firewall is about: thousands of routers need not be kept twice.
+        self.devices.plan = VrrpPlan { firewall: plan.firewall.clone(), ..VrrpPlan::default() };
+        if plan.firewall.is_some() {
+            self.devices.plan.routers.clone_from(&plan.routers);
+        }
         for (router, device, ipv6) in self.devices.wanted.clone() {
             self.make(&router, &device, ipv6);
         }

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::objects;
 use super::role::Role;
 use super::router::Router;
-use crate::kernel::process::give_back_memory;
+use crate::kernel::memory::give_back_memory;
 use crate::plan::VrrpPlan;
 use crate::plan::vrrp::VirtualRouter;
 use crate::runtime::handoff::{Held, Report};
@@ -98,6 +98,7 @@ impl Role {
         self.remove_devices();
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
         self.directory = Directory::of(&self.routers);
+        self.routers.shrink_to_fit();
         self.write_states();
         self.report_held();
         self.report(&Report::Ready);

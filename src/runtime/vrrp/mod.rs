@@ -33,7 +33,7 @@ mod tracking;
 use std::process::ExitCode;
 
 use super::handoff::{Control, Instruction, Report, Succession};
-use crate::kernel::process::give_back_memory;
+use crate::kernel::memory::give_back_memory;
 use crate::plan::VrrpPlan;
 use role::Role;
 

@@ -23,8 +23,8 @@ use super::scripts::Scripts;
 use super::signals::Signals;
 use super::startup;
 use super::statics::Statics;
+use crate::kernel::memory::give_back_memory;
 use crate::kernel::netlink::Change;
-use crate::kernel::process::give_back_memory;
 use crate::kernel::raw::Packet;
 use crate::plan::VrrpPlan;
 use crate::plan::telling::Telling;
@@ -156,6 +156,7 @@ impl Role {
         let names: Vec<String> = plan.routers.iter().map(|it| it.name.clone()).collect();
         role.explain_faults(&plan.routers);
         let mut beginners = Vec::new();
+        role.routers.reserve_exact(plan.routers.len());
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);
             let first = if inherits { Event::Resume } else { Event::Start };
@@ -340,7 +341,7 @@ impl Role {
         };
         let hears =
             |at: &usize| self.network.ear(self.routers[*at].machine.router()).as_ref() == Some(ear);
-        let at = self.directory.candidates(interface, vrid).iter().copied().find(hears);
+        let at = self.directory.candidates(interface, vrid).find(hears);
         let Some(at) = at else {
             if self.network.sockets.log_unknown_vrids && self.valve.pass(now).is_some() {
                 tracing::info!(

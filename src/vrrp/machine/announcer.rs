@@ -88,6 +88,8 @@ impl Announcer {
         // Several that are due at once (the timer was late) are one.
         if let Some(repeat) = due.max() {
             self.bursts.retain(|(at, _)| *at > now);
+            // What few routers wait for at a time adds up where thousands once did.
+            self.bursts.shrink_to_fit();
             burst(router, &held(router), repeat, out);
         }
         if self.refresh_at.is_some_and(|at| at <= now) {

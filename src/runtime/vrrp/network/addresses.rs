@@ -1,23 +1,20 @@
 //! The addresses of this host as the kernel tells them: looked up by interface and by address,
 //! with thousands of them too.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use crate::kernel::netlink::Address;
 use crate::runtime::handoff::Held;
 
-/// In the kernel's order on each interface: its primary address comes first.
+/// Plain lists: the kernel keeps them so, too, and walks them for each address that is added. Maps
+/// that find an address at once took more memory than everything else about it.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    /// By interface and by when it was heard of.
-    ordered: BTreeMap<(u32, u64), IpAddr>,
-    known: HashMap<Held, u64>,
-    /// On how many interfaces (and with how many prefixes) each is.
-    count: HashMap<IpAddr, u32>,
+    /// With their prefixes by interface, in the kernel's order: the primary one comes first.
+    all: BTreeMap<u32, Vec<(IpAddr, u8)>>,
     /// Still being checked for duplicates.
     tentative: HashSet<(u32, IpAddr)>,
-    heard: u64,
 }
 
 /// What a report of an address says.
@@ -39,51 +36,42 @@ impl Addresses {
 
     pub(super) fn insert(&mut self, address: &Address) -> Told {
         let Address { index, address, prefix, tentative, .. } = *address;
-        let key = Held { index, address, prefix };
         let was_tentative = match tentative {
             true => !self.tentative.insert((index, address)),
             false => self.tentative.remove(&(index, address)),
         };
-        if self.known.contains_key(&key) {
+        let known = self.all.entry(index).or_default();
+        if known.contains(&(address, prefix)) {
             return if was_tentative && !tentative { Told::Ready } else { Told::Nothing };
         }
-        self.heard += 1;
-        self.known.insert(key, self.heard);
-        self.ordered.insert((index, self.heard), address);
-        *self.count.entry(address).or_default() += 1;
+        known.push((address, prefix));
         Told::New
     }
 
     /// Was it there?
     pub(super) fn remove(&mut self, gone: &Held) -> bool {
-        let Some(heard) = self.known.remove(gone) else { return false };
-        self.ordered.remove(&(gone.index, heard));
+        let Some(known) = self.all.get_mut(&gone.index) else { return false };
+        let is_it = |it: &(IpAddr, u8)| *it == (gone.address, gone.prefix);
+        let Some(at) = known.iter().position(is_it) else { return false };
+        known.remove(at);
         self.tentative.remove(&(gone.index, gone.address));
-        if let Some(count) = self.count.get_mut(&gone.address) {
-            *count -= 1;
-            if *count == 0 {
-                self.count.remove(&gone.address);
-            }
-        }
         true
     }
 
     /// An interface has gone with all that was on it.
     pub(super) fn remove_interface(&mut self, index: u32) {
-        let gone = self.known.keys().filter(|it| it.index == index).copied();
-        for it in gone.collect::<Vec<_>>() {
-            self.remove(&it);
-        }
+        self.all.remove(&index);
+        self.tentative.retain(|(on, _)| *on != index);
     }
 
     /// Those on an interface, in order.
     pub(super) fn on(&self, index: u32) -> impl Iterator<Item = IpAddr> + '_ {
-        self.ordered.range((index, 0)..=(index, u64::MAX)).map(|(_, address)| *address)
+        self.all.get(&index).into_iter().flatten().map(|(address, _)| *address)
     }
 
     /// Is it on any interface, ready to be used?
     pub(super) fn has(&self, address: IpAddr) -> bool {
-        self.count.contains_key(&address)
+        self.all.values().flatten().any(|(it, _)| *it == address)
             && !self.tentative.iter().any(|(_, tentative)| *tentative == address)
     }
 
@@ -92,7 +80,7 @@ impl Addresses {
     }
 
     pub(super) fn contains(&self, it: &Held) -> bool {
-        self.known.contains_key(it)
+        self.all.get(&it.index).is_some_and(|known| known.contains(&(it.address, it.prefix)))
     }
 }
 

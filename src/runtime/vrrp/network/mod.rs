@@ -80,7 +80,8 @@ pub(super) struct Network {
     /// Interfaces of routers and of their addresses; of others nobody wants to read.
     concerned: HashSet<String>,
     /// Every address of every router: never taken for an interface's own.
-    virtual_addresses: HashSet<IpAddr>,
+    /// In order, so that looking one up is quick.
+    virtual_addresses: Box<[IpAddr]>,
     pub(super) sockets: Sockets,
     /// All addresses' coming and going is logged.
     watched: bool,
@@ -108,7 +109,7 @@ impl Network {
             addresses: Addresses::default(),
             wires: Wires::default(),
             concerned: HashSet::new(),
-            virtual_addresses: HashSet::new(),
+            virtual_addresses: Box::default(),
             static_addresses: HashSet::new(),
             holdings: Holdings::default(),
             sockets: Sockets::default(),
@@ -172,8 +173,11 @@ impl Network {
 
     /// From now on these are the routers, each with an open socket where its interface has one.
     pub(super) fn serve<'a>(&mut self, routers: impl Iterator<Item = &'a VirtualRouter> + Clone) {
-        self.virtual_addresses =
-            routers.clone().flat_map(VirtualRouter::all_addresses).map(|it| it.address).collect();
+        let addresses = routers.clone().flat_map(VirtualRouter::all_addresses);
+        let mut addresses: Vec<IpAddr> = addresses.map(|it| it.address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        self.virtual_addresses = addresses.into_boxed_slice();
         let interfaces = |router: &'a VirtualRouter| {
             let others = router.other_interfaces();
             let tracked = router.tracking.interfaces.iter().map(|line| line.what.as_str());
@@ -286,7 +290,8 @@ impl Network {
 
     /// Is it put there by this role, on whatever interface?
     fn is_ours(&self, address: IpAddr) -> bool {
-        self.virtual_addresses.contains(&address) || self.static_addresses.contains(&address)
+        self.virtual_addresses.binary_search(&address).is_ok()
+            || self.static_addresses.contains(&address)
     }
 
     fn name_of(&self, index: u32) -> Option<&str> {

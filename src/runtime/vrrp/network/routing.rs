@@ -24,7 +24,7 @@ pub(super) struct Routing {
 
 /// Does somebody want to know of lost routes or rules?
 pub(super) fn is_watched(router: &VirtualRouter) -> bool {
-    let Belongings { routes, rules, .. } = &router.belongings;
+    let Belongings { routes, rules, .. } = &*router.belongings;
     routes.iter().any(|it| !it.untracked) || rules.iter().any(|it| !it.untracked)
 }
 
