@@ -7,5 +7,6 @@ mod cell;
 mod early_signals;
 mod examples;
 mod faces;
+mod mutated;
 mod names;
 mod supervisor;

@@ -20,7 +20,7 @@
 
 mod host;
 mod play;
-mod random;
+pub(crate) mod random;
 mod rules;
 mod storm;
 
