@@ -28,8 +28,8 @@ const HELLO: Duration = Duration::from_secs(20);
 /// Between tries: doubles from the one to the other.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Messages that may wait for the bus to read them.
-const OUTGOING: usize = 1024;
+/// Messages that may wait for the bus to read them: the beginning of thousands of instances fits.
+const OUTGOING: usize = 16 * 1024;
 /// What was asked for takes no longer, or the one who asked is told so.
 const PATIENCE: Duration = Duration::from_secs(10);
 
