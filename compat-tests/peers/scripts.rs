@@ -284,3 +284,48 @@ fn scripts_are_refused_as_keepalived_does_it() {
     }
     assert!(debian.iter().all(|it| it.len() > 15), "{debian:#?}");
 }
+
+/// What a script finds: its arguments, environment, folder, umask, user, signals, input.
+fn surroundings(maker: Maker) -> BTreeMap<String, String> {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new(1);
+    let out = bed.path("out");
+    std::fs::create_dir(&out).unwrap();
+    for (folder, mode) in [(bed.folder.path(), 0o755), (&out, 0o777)] {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let shown = out.display();
+    let look = bed.script(
+        "look",
+        &format!(
+            "{{ printf '[%s]' \"$@\"; echo; env | grep -v '^_=\\|^SHLVL=\\|PWD=' | sort; pwd; umask; id\n\
+             grep SigBlk /proc/self/status\n[ $(cut -d' ' -f5 /proc/$$/stat) = $$ ] && echo leader\n\
+             readlink /proc/$$/fd/0; }} >{shown}/$1.new 2>&1; mv {shown}/$1.new {shown}/$1"
+        ),
+    );
+    let look = look.display();
+    let config = format!(
+        "global_defs {{\n    script_user root\n}}\nvrrp_script check {{\n    script \"{look} check 'two \
+         words' \\\"q\\\" \\x41 $HOME *\"\n}}\nvrrp_script nobody {{\n    script \"{look} nobody\"\n    \
+         user nobody nogroup\n}}\nvrrp_instance VI_1 {{\n    interface eth0\n    virtual_router_id \
+         51\n    notify_backup \"{look} notify 'x y'\"\n    virtual_ipaddress {{\n        \
+         192.168.80.100\n    }}\n    track_script {{\n        check\n        nobody\n    }}\n}}\n"
+    );
+    let _daemon = Daemon::start(&bed, &bed.hosts[0], maker, &config);
+    let found = |name: &str| std::fs::read_to_string(out.join(name)).ok();
+    let names = ["check", "nobody", "notify"];
+    wait_until("all have looked", PATIENCE, || names.iter().all(|name| found(name).is_some()));
+    let folder = bed.folder.path().display().to_string();
+    let text = |name: &str| (name.to_owned(), found(name).unwrap().replace(&folder, "DIR"));
+    names.into_iter().map(text).collect()
+}
+
+/// Signals above all: what has them blocked can't be ended, nor can what it starts.
+#[test]
+fn scripts_find_what_they_find_under_keepalived() {
+    let [evenkeel, debian] = both(surroundings);
+    assert_eq!(evenkeel, debian);
+    let check = &evenkeel["check"];
+    assert!(check.starts_with("[check][two words][q][A][$HOME][*]\n"), "{check}");
+    assert!(check.contains("SigBlk:\t0000000000000000\n"), "{check}");
+}

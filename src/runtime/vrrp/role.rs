@@ -93,6 +93,8 @@ impl Role {
     pub(super) fn start(control: Control, succession: Succession<VrrpPlan>) -> io::Result<Role> {
         let Succession { plan, first, held, possessions } = succession;
         let now = Instant::now();
+        // First of all: what other threads start has the signals blocked that they have.
+        let signals = Signals::catch()?;
         let (probe, findings) = Probe::start()?;
         let mut role = Role {
             instructions: control.listen()?,
@@ -115,7 +117,7 @@ impl Role {
             telling: plan.telling.clone(),
             process: plan.process.clone(),
             findings,
-            signals: Signals::catch()?,
+            signals,
             listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
             bearing: Bearing::new(now),
