@@ -15,7 +15,9 @@ use evenkeel::vrrp::track::weigh;
 /// Routers with their scripts.
 pub(crate) struct Node {
     pub(crate) machines: Vec<Machine>,
-    /// Of all routers.
+    /// Which of them the config has; a reload may have taken some out.
+    pub(crate) present: Vec<bool>,
+    /// Of all that are present.
     pub(crate) group: Option<Group>,
     pub(crate) scripts: Vec<SimulatedScript>,
 }
@@ -58,6 +60,7 @@ impl Node {
             running: None,
         };
         Node {
+            present: vec![true; routers.len()],
             machines: routers.into_iter().map(Machine::new).collect(),
             group: grouped.then(|| Group::new("G")),
             scripts: scripts.into_iter().map(simulated).collect(),
@@ -113,15 +116,28 @@ impl Node {
     }
 
     fn members(&self) -> Vec<Member> {
-        self.machines.iter().map(Member::of).collect()
+        self.places().into_iter().map(|at| Member::of(&self.machines[at])).collect()
+    }
+
+    /// Of the group's members.
+    fn places(&self) -> Vec<usize> {
+        (0..self.machines.len()).filter(|at| self.present[*at]).collect()
     }
 
     fn carry_out(&mut self, now: Instant, steps: Vec<Step>, out: &mut Vec<Wish>) {
+        let places = self.places();
         for step in steps {
             match step {
                 Step::Log(level, line) => out.push((0, Action::Log(level, line))),
-                Step::Tell(at, event) => {
-                    self.handle_alone(now, at, event, out);
+                Step::Tell(who, event) => {
+                    let asked = matches!(event, machine::Event::StepBack { .. });
+                    let call = self.handle_alone(now, places[who], event, out);
+                    if !asked && call.is_some_and(Call::steps_back) {
+                        let members = self.members();
+                        let group = self.group.as_mut().expect("its steps");
+                        let more = group.follow(who, call, &members);
+                        self.carry_out(now, more, out);
+                    }
                 }
                 Step::Told(_) => {}
             }
@@ -151,10 +167,12 @@ impl Node {
     ) {
         let before = Member::of(&self.machines[at]);
         let call = self.handle_alone(now, at, event, out);
+        let Some(who) = self.places().iter().position(|it| *it == at) else { return };
         let members = self.members();
-        if let Some(group) = self.group.as_mut().filter(|_| call.is_some() || members[at] != before)
+        if let Some(group) =
+            self.group.as_mut().filter(|_| call.is_some() || members[who] != before)
         {
-            let steps = group.follow(at, call, &members);
+            let steps = group.follow(who, call, &members);
             self.carry_out(now, steps, out);
         }
     }
@@ -189,17 +207,67 @@ impl Node {
         }
     }
 
-    /// A new config for the router at this place.
-    pub(crate) fn reconfigure(
+    /// A new config: routers change, leave (`None`) or come, and the group with them. `links`: each
+    /// router's.
+    pub(crate) fn reload(
         &mut self,
         now: Instant,
-        at: usize,
-        new: VirtualRouter,
+        configs: &[Option<VirtualRouter>],
+        links: &[(bool, IpAddr)],
         out: &mut Vec<Wish>,
     ) {
-        let scripts = &self.scripts;
-        let verdict = weigh(&new, &|ScriptId(id): ScriptId| scripts[id].script.status());
-        self.handle(now, at, machine::Event::Reconfigure(Box::new(new), verdict), out);
+        // What is due comes first, while the group is what it was.
+        self.time_out(now, out);
+        for (at, config) in configs.iter().enumerate() {
+            if config.is_none() && self.present[at] {
+                self.handle(now, at, machine::Event::Shutdown, out);
+            }
+        }
+        let mut beginners = Vec::new();
+        for (at, config) in configs.iter().enumerate() {
+            let Some(new) = config.clone() else {
+                self.present[at] = false;
+                continue;
+            };
+            let scripts = &self.scripts;
+            let verdict = weigh(&new, &|ScriptId(id): ScriptId| scripts[id].script.status());
+            let (up, primary) = links[at];
+            let interface = machine::Event::Interface { up, primary: Some(primary) };
+            // Who does what in the group isn't settled until all have changed.
+            if self.present[at] {
+                let event = machine::Event::Reconfigure(Box::new(new), verdict);
+                self.handle_alone(now, at, event, out);
+                self.handle_alone(now, at, interface, out);
+            } else {
+                (self.machines[at], self.present[at]) = (Machine::new(new), true);
+                self.handle_alone(now, at, interface, out);
+                self.handle_alone(now, at, machine::Event::Tracking(verdict), out);
+                beginners.push(at);
+            }
+        }
+        self.join(now, &beginners, out);
+    }
+
+    /// Begins with routers that a reload has added.
+    fn join(&mut self, now: Instant, beginners: &[usize], out: &mut Vec<Wish>) {
+        let strangers = self.places().into_iter().filter(|at| !beginners.contains(at));
+        let strangers: Vec<Member> = strangers.map(|at| Member::of(&self.machines[at])).collect();
+        let members = self.members();
+        if let Some(group) = &mut self.group {
+            if group.state() == machine::State::Initialize {
+                group.adopt(&strangers);
+            }
+            let steps = group.inform(&members);
+            self.carry_out(now, steps, out);
+        }
+        for at in beginners {
+            self.handle_alone(now, *at, machine::Event::Start, out);
+        }
+        let members = self.members();
+        if let Some(group) = &mut self.group {
+            let steps = group.regroup(&members);
+            self.carry_out(now, steps, out);
+        }
     }
 
     pub(crate) fn track(&mut self, now: Instant, out: &mut Vec<Wish>) {

@@ -232,7 +232,8 @@ fn run(case: &Case) -> Vec<Seen> {
         }
         if let Some(reload) = &step.reload {
             let new = configured(reload, &case.script);
-            node.reconfigure(now, 0, new, &mut out);
+            let links = [(link, primary.unwrap_or(OWN))];
+            node.reload(now, &[Some(new)], &links, &mut out);
         }
         if step.shutdown {
             node.handle(now, 0, Event::Shutdown, &mut out);

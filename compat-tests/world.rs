@@ -1,12 +1,14 @@
 //! Three nodes in a simulated world: lost, late and doubled packets, partitions, crashes, restarts,
-//! oversleeping (which is what a jump of the clock looks like), failing scripts, reloads. Half of the
+//! oversleeping (which is what a jump of the clock looks like), failing scripts, reloads that change
+//! priorities and take a group's member out of the config or put it back. Half of the
 //! worlds have two networks, which fail apart from each other, and on each node a sync group over both.
 //! The real machines, groups and scripts run on a virtual clock.
 //!
 //! What must hold, whatever happens (`world/rules.rs` checks it after everything that happens):
 //! 1. A node holds its addresses exactly while it is active. Only a daemon that was killed leaves
 //!    them, until its supervisor has cleaned up.
-//! 2. The members of a sync group are always in the same state.
+//! 2. The members of a sync group are always in the same state; but one that a reload has added
+//!    listens first, while the others stay what they are.
 //! 3. Two nodes that hear each other are not both active for longer than one advert interval and
 //!    the way of a packet.
 //! 4. Some time after the last disturbance exactly one node is active, and it stays the same one.

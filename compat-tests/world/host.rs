@@ -26,6 +26,8 @@ pub(super) struct Host {
     pub(super) orphaned: bool,
     /// A daemon was active and was killed, and none has begun since.
     pub(super) killed_at: Option<Instant>,
+    /// A reload has added a member to its group, which hasn't caught up with the others yet.
+    pub(super) joining: bool,
     pub(super) links_up: [bool; MOST_NETWORKS],
     pub(super) asleep_until: Instant,
     pub(super) inbox: Vec<(usize, Received)>,
@@ -83,6 +85,7 @@ impl Host {
             held: BTreeSet::new(),
             orphaned: false,
             killed_at: None,
+            joining: false,
             links_up: [true; MOST_NETWORKS],
             asleep_until: zero,
             inbox: vec![],
@@ -93,9 +96,10 @@ impl Host {
         host
     }
 
-    /// The state of its routers; `None`: no daemon runs.
+    /// The state of its routers; `None`: no daemon runs, or it hasn't this one in its config.
     pub(super) fn state(&self, network: usize) -> Option<State> {
-        self.daemon.as_ref().map(|daemon| daemon.machines[network].state())
+        let daemon = self.daemon.as_ref().filter(|it| it.present[network])?;
+        Some(daemon.machines[network].state())
     }
 
     pub(super) fn is_active(&self, network: usize) -> bool {

@@ -42,11 +42,15 @@ impl World {
     }
 
     /// Rule 2.
-    fn check_groups(&self) -> Result<(), String> {
-        for (index, host) in self.hosts.iter().enumerate() {
+    fn check_groups(&mut self) -> Result<(), String> {
+        let patient = self.calm_since.is_none_or(|since| self.now < since + CONVERGENCE);
+        for (index, host) in self.hosts.iter_mut().enumerate() {
             let Some(first) = host.state(0) else { continue };
             let mut others = (1..self.networks).filter_map(|network| host.state(network));
-            if let Some(other) = others.find(|it| *it != first) {
+            let other = others.find(|it| *it != first);
+            // One that was added listens first.
+            host.joining &= other.is_some();
+            if let Some(other) = other.filter(|_| !(host.joining && patient)) {
                 let (first, other) = (first.word(), other.word());
                 return Err(format!("node {index}'s group is divided: {first} and {other}"));
             }

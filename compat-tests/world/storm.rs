@@ -28,7 +28,7 @@ impl World {
         daemon.start(now, &how, &host.links(), &mut out);
         host.orphaned &= daemon.machines.iter().all(|it| it.state() == State::Initialize);
         host.daemon = Some(daemon);
-        host.killed_at = None;
+        (host.killed_at, host.joining) = (None, false);
         host.inbox.clear();
         host.asleep_until = now;
         self.trace(&format!("node {index} starts"));
@@ -64,7 +64,8 @@ impl World {
         let index = self.random.below(NODES as u64) as usize;
         let other = (index + 1 + self.random.below(NODES as u64 - 1) as usize) % NODES;
         let network = self.random.below(self.networks as u64) as usize;
-        match self.random.below(17) {
+        // What only groups know comes last.
+        match self.random.below(if self.networks > 1 { 19 } else { 17 }) {
             0 => self.crash(index),
             1 => self.kill(index),
             2 => self.stop(index),
@@ -81,7 +82,8 @@ impl World {
             10 => self.longest_delay = [1, 5, 50, 900][self.random.below(4) as usize],
             11 => self.duplicates = [0, 20, 100][self.random.below(3) as usize],
             12 => self.flip_script(index),
-            13 => self.reload(index),
+            13 => self.change_priority(index),
+            17 | 18 => self.change_members(index),
             14 => self.take_address_off(index, network),
             15 => self.send_garbage(index, network),
             _ => self.unplug(network, index),
@@ -190,19 +192,38 @@ impl World {
         self.carry_out(index, out);
     }
 
-    fn reload(&mut self, index: usize) {
+    fn change_priority(&mut self, index: usize) {
         let priority = 1 + self.random.below(254) as u8;
         self.trace(&format!("node {index} reloads with priority {priority}"));
-        let now = self.now;
         let meek = self.is(index, Mutation::Meek);
-        let host = &mut self.hosts[index];
-        let mut out = Vec::new();
-        for (network, config) in host.configs.iter_mut().enumerate() {
+        for config in &mut self.hosts[index].configs {
             config.priority = if meek { 254 } else { priority };
-            if let Some(daemon) = &mut host.daemon {
-                daemon.reconfigure(now, network, config.clone(), &mut out);
-            }
         }
+        self.reload(index, |daemon| daemon.present.clone());
+    }
+
+    /// A reload takes a member out of the group and out of the config, or puts it back.
+    fn change_members(&mut self, index: usize) {
+        self.trace(&format!("node {index} reloads with a member more or less"));
+        self.reload(index, |daemon| {
+            let mut present = daemon.present.clone();
+            present[1] = !present[1];
+            present
+        });
+    }
+
+    /// With the config as it is, but for what isn't to be there.
+    fn reload(&mut self, index: usize, present: impl Fn(&Node) -> Vec<bool>) {
+        let now = self.now;
+        let host = &mut self.hosts[index];
+        let links = host.links();
+        let Some(daemon) = &mut host.daemon else { return };
+        let present = present(daemon);
+        host.joining |= present.iter().zip(&daemon.present).any(|(new, old)| *new && !*old);
+        let configs = host.configs.iter().zip(present);
+        let configs: Vec<_> = configs.map(|(it, there)| there.then(|| it.clone())).collect();
+        let mut out = Vec::new();
+        daemon.reload(now, &configs, &links, &mut out);
         self.carry_out(index, out);
     }
 
@@ -249,6 +270,7 @@ impl World {
                 for simulated in &mut daemon.scripts {
                     simulated.behaviour = healthy();
                 }
+                self.reload(index, |daemon| vec![true; daemon.present.len()]);
             } else if index != missing || self.mutation.is_some() {
                 self.start(index);
             } else {

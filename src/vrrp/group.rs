@@ -67,6 +67,11 @@ pub enum Call {
 }
 
 impl Call {
+    /// It was active and is a backup now.
+    pub fn steps_back(self) -> bool {
+        matches!(self, Call::Became { from: State::Active, to: State::Backup, .. })
+    }
+
     /// What there is in these actions of one event.
     pub fn among(actions: &[Action]) -> Option<Call> {
         let goodbye = actions.contains(&Action::Count(Counter::PriorityZeroSent));
@@ -81,7 +86,8 @@ impl Call {
     }
 }
 
-/// What the shell has to do, in this order. What members do in answer is not followed again.
+/// What the shell has to do, in this order. What members do in answer is followed again only where
+/// one [steps back](Call::steps_back) that wasn't asked to: it may notice just then that it overslept.
 #[derive(Clone, Debug)]
 pub enum Step {
     Log(LogLevel, String),

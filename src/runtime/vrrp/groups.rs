@@ -50,7 +50,13 @@ impl Role {
                 Step::Log(level, line) => log(level, &line),
                 Step::Tell(who, event) => {
                     let at = self.groups[group].members[who];
-                    self.tell_alone_at_home(now, at, event);
+                    let asked = matches!(event, Event::StepBack { .. });
+                    let call = self.tell_alone_at_home(now, at, event);
+                    if !asked && call.is_some_and(Call::steps_back) {
+                        let views = self.views_of(group);
+                        let more = self.groups[group].machine.follow(who, call, &views);
+                        self.carry_out(now, group, more);
+                    }
                 }
                 Step::Told(state) => self.notify_group(group, state),
             }

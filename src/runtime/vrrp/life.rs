@@ -7,7 +7,7 @@ use super::deeds::Places;
 use super::directory::Directory;
 use super::network::Network;
 use super::objects;
-use super::role::Role;
+use super::role::{AT_ONCE, Role};
 use super::router::Router;
 use crate::kernel::memory::give_back_memory;
 use crate::plan::VrrpPlan;
@@ -47,6 +47,13 @@ impl Role {
 
     /// By the new plan: routers that are still the same go on, only differences are acted on.
     pub(super) fn reload(&mut self, now: Instant, plan: VrrpPlan) {
+        // What is due comes first, while groups are what they were: a member that overslept takes
+        // the others along.
+        for _ in 0..=self.routers.len() / AT_ONCE {
+            if !self.fire() {
+                break;
+            }
+        }
         self.router_id.clone_from(&plan.router_id);
         self.network.adopt(&plan.sockets);
         self.pacer.replace(now, plan.paces.clone());

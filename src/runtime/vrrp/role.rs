@@ -38,7 +38,7 @@ use crate::vrrp::pace::Pacer;
 use crate::vrrp::packet::vrid_of;
 
 /// So many timers fire in a row; then it is others' turn.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 pub(super) struct Role {
     pub(super) control: Control,
@@ -262,7 +262,7 @@ impl Role {
     }
 
     /// Serves timers whose time has come; whether there are more.
-    fn fire(&mut self) -> bool {
+    pub(super) fn fire(&mut self) -> bool {
         let now = Instant::now();
         if let Some(worst) = self.agenda.next()
             && worst + LATE <= now
