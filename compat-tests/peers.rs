@@ -6,6 +6,7 @@
 //! node, `peers/groups.rs` instances that change state together.
 
 mod announcing;
+mod choices;
 mod counting;
 mod files;
 mod groups;

@@ -1,9 +1,9 @@
 //! Sync groups: two instances on two networks that change state together.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::bed::daemon::{Daemon, is_clean};
+use super::super::bed::daemon::{Daemon, is_clean, kill};
 use super::super::bed::{Host, stays, wait_until};
 use super::Maker::{self, Debian, Evenkeel};
 use super::{PATIENCE, Pair};
@@ -131,6 +131,48 @@ fn they_move_together(makers: [Maker; 2]) {
     // The first ones may have come before anybody read.
     let from = lines.iter().position(|line| line.contains("MASTER")).expect("it was master");
     assert_eq!(lines[from..].join(" "), IN_ORDER, "{makers:?}");
+    assert!(is_clean(b.stop()));
+    assert!(has_none(pair.a()) && has_none(pair.b()), "nothing stays behind");
+}
+
+/// The role of a group's active node is killed: its successor goes on with both addresses. And where
+/// one of them was gone by then, the group begins anew as one: nobody holds half of it for long.
+#[test]
+fn a_killed_role_is_followed_by_the_whole_group() {
+    let pair = Pair::new([Evenkeel, Debian]);
+    pair.bed.second_network();
+    let note = pair.bed.script("note", "true").display().to_string();
+    let fifo = |host: &Host| pair.bed.path(&format!("{}-fifo", host.name)).display().to_string();
+    let only_a = |it: &Pair| has_both(it.a()) && has_none(it.b());
+    let a = pair.start_a(&config(100, &note, &fifo(pair.a())));
+    let b = pair.start_b(&config(90, &note, &fifo(pair.b())));
+    pair.settle("start, the higher priorities hold both addresses", only_a);
+    stays("one holds both", Duration::from_secs(2), || only_a(&pair));
+    let masters = || b.log().matches("Entering MASTER STATE").count();
+    let (before, role) = (masters(), a.vrrp_pid());
+    kill("KILL", role as i32);
+    stays("both addresses stay", Duration::from_secs(3), || only_a(&pair));
+    assert_ne!(a.vrrp_pid(), role);
+    assert_eq!(masters(), before, "{}", b.log());
+
+    let role = a.vrrp_pid();
+    kill("STOP", role as i32);
+    pair.a().ip(&format!("addr del {SECOND}/24 dev eth1"));
+    kill("KILL", role as i32);
+    let (mut halves, mut longest) = (None::<Instant>, Duration::ZERO);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        let half = |host: &Host| host.holds(FIRST) != host.holds(SECOND);
+        match half(pair.a()) || half(pair.b()) {
+            true => longest = longest.max(halves.get_or_insert_with(Instant::now).elapsed()),
+            false => halves = None,
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    eprintln!("half a group was held for {longest:?}");
+    assert!(longest < Duration::from_millis(700), "{longest:?}: {}", a.log());
+    pair.settle("the higher priorities hold both again", only_a);
+    assert!(is_clean(a.stop()));
     assert!(is_clean(b.stop()));
     assert!(has_none(pair.a()) && has_none(pair.b()), "nothing stays behind");
 }

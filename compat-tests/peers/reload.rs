@@ -68,13 +68,23 @@ struct Config {
     interval: &'static str,
     more: &'static str,
     address: Option<Ipv4Addr>,
+    excluded: Option<Ipv4Addr>,
     second: Option<&'static str>,
+    /// Both instances are a sync group.
+    grouped: bool,
 }
 
 impl Config {
     fn text(&self) -> String {
         let Config { script, priority, interval, more, .. } = self;
         let address = self.address.map(|it| format!("        {it}\n")).unwrap_or_default();
+        let excluded = self.excluded.map_or_else(String::new, |it| {
+            format!("    virtual_ipaddress_excluded {{\n        {it}\n    }}\n")
+        });
+        let group = match self.grouped {
+            true => "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+            false => "",
+        };
         let second = self.second.map(|interface| {
             format!(
                 "vrrp_instance VI_2 {{\n    state MASTER\n    interface {interface}\n    \
@@ -87,14 +97,44 @@ impl Config {
              /bin/true\n    interval 1\n    weight 2\n}}\nvrrp_instance VI_1 {{\n    state MASTER\n    \
              interface eth0\n    virtual_router_id 51\n    priority {priority}\n    advert_int \
              {interval}\n{more}    track_script {{\n        {script}\n    }}\n    virtual_ipaddress \
-             {{\n        {VIP}/24\n{address}    }}\n}}\n{}",
+             {{\n        {VIP}/24\n{address}    }}\n{excluded}}}\n{group}{}",
             second.unwrap_or_default()
         )
     }
 }
 
-/// What was changed, and the longest silence that the client saw.
-type Silences = Vec<(&'static str, Duration)>;
+/// What was changed, the longest silence that the client saw, and how often the address was taken off.
+type Silences = Vec<(&'static str, Duration, usize)>;
+
+/// ip-monitor(8): what comes and goes on a host's interfaces.
+struct Monitor {
+    child: std::process::Child,
+    file: std::path::PathBuf,
+}
+
+impl Monitor {
+    fn start(bed: &Bed, host: &Host) -> Monitor {
+        let file = bed.path("monitor");
+        let mut command = host.command("ip");
+        command.args(["-o", "monitor", "address"]);
+        let child = command.stdout(std::fs::File::create(&file).unwrap()).spawn().unwrap();
+        Monitor { child, file }
+    }
+
+    /// How often the address has been taken off an interface.
+    fn losses(&self, address: Ipv4Addr) -> usize {
+        let text = std::fs::read_to_string(&self.file).unwrap();
+        let lost = format!(" {address}/");
+        text.lines().filter(|it| it.starts_with("Deleted") && it.contains(&lost)).count()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 fn reloads(maker: Maker) -> Silences {
     let bed = Bed::new(2);
@@ -109,11 +149,14 @@ fn reloads(maker: Maker) -> Silences {
         interval: "1",
         more: "",
         address: None,
+        excluded: None,
         second: None,
+        grouped: false,
     };
     let daemon = Daemon::start(&bed, host, maker, &config.text());
     wait_until("master", PATIENCE, || host.holds(VIP));
     let role = daemon.vrrp_pid();
+    let monitor = Monitor::start(&bed, host);
     let client = Client::start(client);
     std::thread::sleep(Duration::from_millis(300));
     client.silence();
@@ -125,7 +168,8 @@ fn reloads(maker: Maker) -> Silences {
         std::thread::sleep(Duration::from_millis(1500));
         wait_until("still or again master", PATIENCE, || host.holds(VIP));
         std::thread::sleep(Duration::from_millis(100));
-        silences.push((what, client.silence()));
+        let before: usize = silences.iter().map(|it: &(&str, Duration, usize)| it.2).sum();
+        silences.push((what, client.silence(), monitor.losses(VIP) - before));
         assert_eq!(daemon.vrrp_pid(), role, "{what}: another process");
     };
     let always = || true;
@@ -140,10 +184,26 @@ fn reloads(maker: Maker) -> Silences {
     change("an address more", &config, &|| host.holds(ADDED));
     config.address = Some(OTHER);
     change("another address", &config, &|| host.holds(OTHER) && !host.holds(ADDED));
+    config.address = None;
+    config.excluded = Some(OTHER);
+    change("that address excluded", &config, &|| host.holds(OTHER));
+    config.excluded = None;
+    change("that address less", &config, &|| !host.holds(OTHER));
+    config.second = Some("eth1");
+    config.grouped = true;
+    change("an instance more and both a group", &config, &|| host.holds(OTHER));
+    config.grouped = false;
+    change("the group undone", &config, &|| host.holds(OTHER));
+    config.grouped = true;
+    change("a group of what was there", &config, &always);
+    (config.second, config.grouped) = (None, false);
+    change("the group and its member less", &config, &|| !host.holds(OTHER));
     config.script = "renamed";
     change("a script's name", &config, &always);
     config.priority = 120;
     change("the priority", &config, &always);
+    config.priority = 80;
+    change("the priority, lower", &config, &always);
     config.interval = "2";
     change("the interval", &config, &always);
     config.more = "    authentication {\n        auth_type PASS\n        auth_pass 2222\n    }\n";
@@ -167,19 +227,23 @@ fn a_client_notices_no_reload() {
         let ours = scope.spawn(|| reloads(Evenkeel));
         (real.join().unwrap(), ours.join().unwrap())
     });
-    for ((what, real), (_, ours)) in real.iter().zip(&ours) {
+    for ((what, real, lost), (_, ours, _)) in real.iter().zip(&ours) {
         eprintln!(
-            "{what}: the client saw nothing for {real:?} with keepalived, {ours:?} with ours"
+            "{what}: the client saw nothing for {real:?} with keepalived (the address was taken off \
+             {lost} times), {ours:?} with ours"
         );
     }
     // A busy machine lets the client itself wait.
     let nothing = Duration::from_millis(400);
-    for (what, silence) in &ours {
+    for (what, silence, lost) in &ours {
         let anew = ["unicast", "multicast again"].contains(what);
         assert!(anew || *silence < nothing, "{what}: silent for {silence:?}");
+        assert!(anew || *lost == 0, "{what}: the address was taken off");
     }
+    // The watch sees what it is there for.
+    assert!(ours.iter().any(|it| it.2 > 0) && real.iter().any(|it| it.2 > 0), "{ours:?} {real:?}");
     for at in [ours.len() - 2, ours.len() - 1] {
-        let (what, silence) = ours[at];
+        let (what, silence, _) = ours[at];
         assert!(silence < real[at].1.max(nothing) * 2 + nothing, "{what}: {silence:?}");
     }
 }
