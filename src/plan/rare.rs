@@ -66,11 +66,13 @@ impl<'de, T: Unsaid + Deserialize<'de>> Deserialize<'de> for Rare<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::vrrp::{GratuitousArp, Notify};
+    use crate::plan::vrrp::{GratuitousArp, Notify, VirtualRouter};
 
     #[test]
     fn what_is_said_is_kept_and_what_is_not_takes_no_room() {
         assert_eq!(size_of::<Rare<Notify>>(), size_of::<usize>());
+        // A megabyte holds two thousand of them, besides addresses.
+        assert!(size_of::<VirtualRouter>() <= 512, "{}", size_of::<VirtualRouter>());
         assert_eq!(*GratuitousArp::UNSAID, GratuitousArp::default());
         let mut garp = Rare::<GratuitousArp>::default();
         assert!(garp.0.is_none());
