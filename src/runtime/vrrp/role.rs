@@ -285,8 +285,8 @@ impl Role {
         if self.pacer.deadline().is_some_and(|deadline| deadline <= now) {
             self.announce_what_waited(now);
         }
-        if self.scripts.deadline().is_some_and(|deadline| deadline <= now) {
-            self.scripts.time_out(now, &self.probe);
+        let due = self.scripts.deadline().is_some_and(|deadline| deadline <= now);
+        if due && self.scripts.time_out(now, &self.probe) {
             self.weigh(now);
         }
         if self.objects.deadline().is_some_and(|deadline| deadline <= now) {

@@ -65,17 +65,19 @@ impl Scripts {
         self.scripts.iter().filter_map(|it| it.machine.deadline()).min()
     }
 
-    /// Serves the timers whose time has come.
-    pub(super) fn time_out(&mut self, now: Instant, probe: &Probe) {
+    /// Serves the timers whose time has come; whether that changes what any script amounts to.
+    pub(super) fn time_out(&mut self, now: Instant, probe: &Probe) -> bool {
+        let mut changed = false;
         for at in 0..self.scripts.len() {
             if self.scripts[at].machine.deadline().is_some_and(|deadline| deadline <= now) {
-                self.tell(now, at, Event::Timeout, probe);
+                changed |= self.tell(now, at, Event::Timeout, probe);
             }
         }
+        changed
     }
 
-    /// What the probe has found out.
-    pub(super) fn hear(&mut self, now: Instant, finding: Finding, probe: &Probe) {
+    /// What the probe has found out; whether that changes what the script amounts to.
+    pub(super) fn hear(&mut self, now: Instant, finding: Finding, probe: &Probe) -> bool {
         let (key, event) = match finding {
             Finding::Ended { check, ending } => {
                 let outcome = match ending {
@@ -88,12 +90,11 @@ impl Scripts {
                 (check, Event::Ended(Outcome::NotStarted(message)))
             }
             Finding::ProcessGone { check } => (check, Event::ProcessGone),
-            Finding::File { .. } | Finding::Counted { .. } => return,
+            Finding::File { .. } | Finding::Counted { .. } => return false,
         };
         // A script that a reload has removed may still have something to say.
-        if let Some(at) = self.scripts.iter().position(|it| it.key == key) {
-            self.tell(now, at, event, probe);
-        }
+        let at = self.scripts.iter().position(|it| it.key == key);
+        at.is_some_and(|at| self.tell(now, at, event, probe))
     }
 
     pub(super) fn views(&self) -> Vec<ScriptView> {
@@ -114,9 +115,10 @@ impl Scripts {
         self.scripts.get(script.0).map_or("", |it| &it.machine.plan().name)
     }
 
-    fn tell(&mut self, now: Instant, at: usize, event: Event, probe: &Probe) {
+    /// Whether its status has changed: routers are to be weighed then.
+    fn tell(&mut self, now: Instant, at: usize, event: Event, probe: &Probe) -> bool {
         let Tracked { key, machine } = &mut self.scripts[at];
-        let mut actions = Vec::new();
+        let (mut actions, mut changed) = (Vec::new(), false);
         machine.handle(now, event, &mut actions);
         for action in actions {
             match action {
@@ -126,10 +128,10 @@ impl Scripts {
                 }
                 Action::Terminate => probe.signal(*key, libc::SIGTERM),
                 Action::Kill => probe.signal(*key, libc::SIGKILL),
-                // Whoever told this machine something weighs the routers afterwards.
-                Action::Status(_) => {}
+                Action::Status(_) => changed = true,
                 Action::Log(level, line) => log(level, &line),
             }
         }
+        changed
     }
 }

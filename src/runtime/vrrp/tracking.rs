@@ -58,8 +58,10 @@ impl Role {
             Some(News::Process) => self.weigh(now),
             None if matches!(finding, Finding::File { .. } | Finding::Counted { .. }) => {}
             None => {
-                self.scripts.hear(now, finding, &self.probe);
-                self.weigh(now);
+                // With thousands of scripts most results are what they were.
+                if self.scripts.hear(now, finding, &self.probe) {
+                    self.weigh(now);
+                }
             }
         }
     }
