@@ -8,6 +8,7 @@
 mod announcing;
 mod choices;
 mod counting;
+mod devices;
 mod files;
 mod groups;
 mod ipv6;

@@ -172,6 +172,17 @@ impl VirtualRouter {
         device.map_or(interface, |device| &device.base)
     }
 
+    /// Has one of these interfaces to do with that family? Not only with its own: addresses of the
+    /// other one, which stay on the interface below, count as well (measured).
+    pub fn device_concerns(&self, device: &Device, ipv6: bool) -> bool {
+        let below = self.device.as_ref() == Some(device);
+        device.ipv6 == ipv6
+            || self.all_addresses().filter(|it| it.address.is_ipv6() == ipv6).any(|it| {
+                let on = it.interface.as_deref().unwrap_or(self.address_interface());
+                on == device.name || below && on == device.base
+            })
+    }
+
     /// Interfaces besides its own without which it is in fault (measured: those of its addresses,
     /// routes and rules, but for those with `no_track`).
     pub fn other_interfaces(&self) -> impl Iterator<Item = &str> {

@@ -84,7 +84,10 @@ pub(in crate::runtime) fn script(
 fn facts(plan: &VrrpPlan, ipv6: bool) -> Facts {
     let mut facts = Facts::default();
     for router in &plan.routers {
-        for device in router.devices().filter(|it| it.is_macvlan() && it.ipv6 == ipv6) {
+        for device in router.devices() {
+            if !device.is_macvlan() || !router.device_concerns(device, ipv6) {
+                continue;
+            }
             let pair = super::index(&device.name).zip(super::index(&device.base));
             facts.devices.extend(pair);
         }

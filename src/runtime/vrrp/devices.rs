@@ -43,16 +43,8 @@ impl Role {
         self.devices.before = std::mem::take(&mut self.devices.wanted);
         for router in &plan.routers {
             for device in router.devices() {
-                // Its own addresses' family, and the other's where one is held on it as well.
-                let both = router.all_addresses().any(|it| {
-                    let on = it.interface.as_deref().unwrap_or(router.address_interface());
-                    on == device.name && it.address.is_ipv6()
-                });
-                self.devices.wanted.push((
-                    router.name.clone(),
-                    device.clone(),
-                    both || device.ipv6,
-                ));
+                let ipv6 = router.device_concerns(device, true);
+                self.devices.wanted.push((router.name.clone(), device.clone(), ipv6));
             }
         }
         // Only what the firewall is about: thousands of routers need not be kept twice.
@@ -155,7 +147,7 @@ impl Role {
             return false;
         }
         if device.is_macvlan() {
-            for (family, setting, value) in OWN_SETTINGS {
+            for (family, setting, value) in OWN_SETTINGS.into_iter().filter(|_| !device.ipv6) {
                 set(family, name, setting, value);
             }
             // No addresses but ours: neither by router advertisements nor by the hardware address.

@@ -30,7 +30,7 @@ impl Role {
     /// Takes off what a predecessor left and no router of this plan has any more.
     pub(super) fn disown(&mut self, now: Instant, left: &[Held]) {
         let places = self.routers.iter().flat_map(|router| places(&self.network, router));
-        let ours: HashSet<Held> = places.collect();
+        let ours: HashSet<Held> = places.chain(self.statics.places(&self.network)).collect();
         for it in left {
             if ours.contains(it) {
                 continue;

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use super::network::Network;
 use super::role::Role;
 use crate::plan::address::VirtualAddress;
 use crate::plan::route::{Static, Statics as Plan};
@@ -25,6 +26,11 @@ impl Statics {
             Possession::Rule(rule) => self.plan.rules.iter().any(|it| it.item == *rule),
             _ => false,
         }
+    }
+
+    /// Of the addresses.
+    pub(super) fn places<'a>(&'a self, network: &'a Network) -> impl Iterator<Item = Held> + 'a {
+        self.plan.addresses.iter().filter_map(|it| network.place("", &it.item))
     }
 
     /// Is this router in fault because of one?
