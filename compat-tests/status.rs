@@ -31,9 +31,14 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(maker: Maker, config: &str) -> Node {
-        let bed = Bed::new(1);
+        Node::start_on(Bed::new(1), maker, config)
+    }
+
+    /// On the first host of a bed, whose others may have daemons already.
+    pub(crate) fn start_on(bed: Bed, maker: Maker, config: &str) -> Node {
         bed.hosts[0].ip("link add eth1 type veth peer name peer1");
-        for device in ["eth1", "peer1"] {
+        for (device, last) in [("eth1", 1), ("peer1", 2)] {
+            bed.hosts[0].ip(&format!("link set {device} address 02:00:00:00:01:0{last}"));
             bed.hosts[0].ip(&format!("link set {device} up"));
         }
         let tmp = bed.path("tmp");

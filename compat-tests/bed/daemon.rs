@@ -166,10 +166,29 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- log of {:?} ({})\n{}", self.maker, self.log.display(), self.log());
+            eprintln!("--- its processes\n{}", whereabouts(self.child.id()));
         }
         kill("KILL", -(self.child.id() as i32));
         let _ = self.child.wait();
     }
+}
+
+/// What the processes of a group do: name, state, and where in the kernel they wait.
+fn whereabouts(group: u32) -> String {
+    let mut out = String::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).ok();
+        let Some(stat) = read("stat") else { continue };
+        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<&str> = rest.split(' ').collect();
+        if fields.get(2).is_none_or(|it| *it != group.to_string()) {
+            continue;
+        }
+        let command = read("cmdline").unwrap_or_default().replace('\0', " ");
+        let stack = read("stack").unwrap_or_default().replace('\n', " ");
+        out.push_str(&format!("{name}) {}: {command}\n  in {stack}\n", fields[0]));
+    }
+    out
 }
 
 pub(crate) fn kill(signal: &str, pid: i32) {

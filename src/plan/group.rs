@@ -19,6 +19,9 @@ pub struct SyncGroup {
     pub members: Vec<RouterId>,
     /// Run after those of the members, `any` with `GROUP NAME STATE 0` appended.
     pub notify: Notify,
+    /// `sync_group_tracking_weight`: members' priorities may move apart.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub own_weights: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub telling: InstanceTelling,
     pub span: Span,

@@ -26,6 +26,9 @@ pub struct Belongings {
     /// Virtual MAC interfaces for addresses; they stay while the daemon runs.
     #[serde(skip_serializing_if = "is_default")]
     pub devices: Vec<Device>,
+    /// `use_vmac_addr`: addresses on other interfaces have such interfaces without saying so.
+    #[serde(skip_serializing_if = "is_default")]
+    pub devices_for_all: bool,
     /// `no_accept`: packets to and from the addresses are dropped.
     #[serde(skip_serializing_if = "is_default")]
     pub drop_packets: bool,
@@ -53,6 +56,17 @@ pub struct Statics {
     pub addresses: Vec<Static<VirtualAddress>>,
     pub routes: Vec<Static<Route>>,
     pub rules: Vec<Static<Rule>>,
+    /// Those that have members.
+    #[serde(skip_serializing_if = "is_default")]
+    pub groups: Vec<TrackGroup>,
+}
+
+/// `track_group`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackGroup {
+    pub name: String,
+    /// By name.
+    pub routers: Vec<String>,
 }
 
 /// Something static, and the instances that fault while it is gone and can't be put back.
@@ -61,6 +75,9 @@ pub struct Static<T> {
     pub item: T,
     #[serde(default, skip_serializing_if = "is_default")]
     pub routers: Vec<String>,
+    /// `track_group`: what these are called; empty: there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub group: String,
 }
 
 /// A network: `ADDRESS/LENGTH`.

@@ -183,17 +183,21 @@ impl VirtualRouter {
             })
     }
 
-    /// Interfaces besides its own without which it is in fault (measured: those of its addresses,
-    /// routes and rules, but for those with `no_track`).
+    /// Interfaces besides its own without which it is in fault.
     pub fn other_interfaces(&self) -> impl Iterator<Item = &str> {
+        let devices = self.devices().flat_map(|it| [it.name.as_str(), it.base.as_str()]);
+        devices.chain(self.interfaces_of_belongings())
+    }
+
+    /// Those of its addresses, routes and rules, but for those with `no_track` (measured).
+    pub fn interfaces_of_belongings(&self) -> impl Iterator<Item = &str> {
         let Belongings { routes, rules, .. } = &*self.belongings;
         let addresses = self.all_addresses().filter(|it| !it.untracked);
         let addresses = addresses.filter_map(|it| it.interface.as_deref());
         let routes = routes.iter().filter(|it| !it.untracked).flat_map(Route::interfaces);
         let rules = rules.iter().filter(|it| !it.untracked);
         let rules = rules.flat_map(|it| it.iif.iter().chain(&it.oif)).map(String::as_str);
-        let devices = self.devices().flat_map(|it| [it.name.as_str(), it.base.as_str()]);
-        devices.chain(addresses).chain(routes).chain(rules)
+        addresses.chain(routes).chain(rules)
     }
 }
 

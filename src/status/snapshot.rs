@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::plan::group::SyncGroup;
+use crate::plan::route::Statics;
 use crate::plan::telling::Telling;
 use crate::plan::track::{TrackFile, TrackProcess, TrackScript};
 use crate::plan::vrrp::VirtualRouter;
@@ -27,6 +28,45 @@ pub struct Snapshot {
     pub scripts: Vec<ScriptView>,
     pub files: Vec<FileView>,
     pub processes: Vec<ProcessView>,
+    pub statics: Statics,
+    /// Which static addresses are on their interface because of us; as long as
+    /// `statics.addresses`.
+    pub held_statics: Vec<bool>,
+    /// By their numbers.
+    pub interfaces: Vec<InterfaceView>,
+}
+
+/// One interface of the host, as the kernel tells.
+#[derive(Clone, Debug, Default)]
+pub struct InterfaceView {
+    pub name: String,
+    pub index: u32,
+    /// It counts as up: administratively up, and with a carrier.
+    pub up: bool,
+    /// The carrier is asked for (`linkbeat_use_polling`).
+    pub asked: bool,
+    /// The first addresses that aren't ours; IPv6: the first link-local one.
+    pub ipv4: Option<IpAddr>,
+    pub ipv6: Option<IpAddr>,
+    pub mac: Option<[u8; 6]>,
+    pub broadcast_mac: Option<[u8; 6]>,
+    pub raised: bool,
+    pub running: bool,
+    pub loopback: bool,
+    pub broadcast: bool,
+    pub multicast: bool,
+    pub point_to_point: bool,
+    pub arp: bool,
+    /// In bytes.
+    pub mtu: u32,
+    /// The kernel's ARPHRD_* (netdevice(7)).
+    pub hardware: u16,
+    /// A private macvlan.
+    pub private: bool,
+    /// The number of the interface below it.
+    pub base: Option<u32>,
+    /// It may become another one (`dynamic_interfaces allow_if_changes`).
+    pub may_change: bool,
 }
 
 /// One sync group.
@@ -59,6 +99,8 @@ pub struct RouterView {
     /// Of state; the beginning counts as one.
     pub last_transition: SystemTime,
     pub interface_up: bool,
+    /// The number of the interface that adverts go over.
+    pub advert_interface: Option<u32>,
     /// When something is due, if nothing comes in before.
     pub next_timer: Option<SystemTime>,
     /// How long a backup waits for an advert.

@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use super::super::config::network::GlobalNetwork;
+use super::super::config::wire::BufferPolicy;
 use super::Lowering;
+use super::device::PRIORITY;
+use crate::plan::device::Firewall;
 use crate::plan::telling::Telling;
 
 /// Lines of the dump that differ from what stands there by default.
@@ -17,6 +21,26 @@ impl Definitions {
             self.0.insert(key.to_owned(), value.to_string());
         }
     }
+}
+
+/// What there is to be seen of the firewall, where one is asked for or needed.
+pub(super) fn of_firewall(
+    globals: &GlobalNetwork,
+    needed: Option<&Firewall>,
+) -> BTreeMap<String, String> {
+    let mut out = Definitions::default();
+    let usual = Firewall {
+        table: globals.firewall.clone().unwrap_or_default(),
+        priority: globals.firewall_priority.unwrap_or(PRIORITY),
+        counters: globals.firewall_counters,
+    };
+    if let Some(it) = needed.or(globals.firewall.is_some().then_some(&usual)) {
+        out.put("nftables table name", Some(&it.table));
+        out.put("nftables base chain priority", Some(it.priority));
+        out.put("nftables don't force use ifindex for link local IPv6", Some(""));
+        out.put("nftables", it.counters.then_some("with counters"));
+    }
+    out.0
 }
 
 fn on(value: Option<bool>) -> Option<&'static str> {
@@ -55,7 +79,9 @@ impl Lowering<'_> {
         out.put("Default smtp_alert_checker", on(said.checker_mail));
         out.put("Send emails for fault transitions", said.no_email_faults.then_some("off"));
         out.put("Dynamic interfaces", globals.dynamic_interfaces.map(|_| "true"));
-        out.put("Allow interface changes", globals.dynamic_interfaces.map(|_| "false"));
+        let may_change = globals.network.interfaces_may_change;
+        let may_change = globals.dynamic_interfaces.map(|_| may_change);
+        out.put("Allow interface changes", may_change);
         out.put("FIFO write vrrp states on reload", set(said.states_on_reload));
         out.put("VRRP notify priority changes", set(said.priority_changes));
         out.put("VRRP IPv4 mcast group", globals.group.as_ref().map(|at| at.value));
@@ -67,6 +93,8 @@ impl Lowering<'_> {
         out.put("Disable local IGMP", wire.no_local_igmp.then_some("yes"));
         out.put("rx_bufs_multiples", wire.buffer_multiplier);
         self.garp_definitions(&mut out);
+        self.network_definitions(&mut out);
+        out.put("Use instance name in data dumps", telling.dumps.use_instance.then_some(""));
         let conduct = &globals.conduct;
         out.put("Num adverts before down", conduct.down_timer_adverts);
         let key = "Send advert after receive lower priority advert";
@@ -85,20 +113,40 @@ impl Lowering<'_> {
         out.0
     }
 
+    fn network_definitions(&self, out: &mut Definitions) {
+        let network = &self.config.globals.network;
+        let wire = &self.config.globals.wire;
+        out.put("Default interface", network.default_interface.as_ref().map(|at| &at.value));
+        out.put("VMAC prefix", network.vmac_prefix.as_ref());
+        out.put("VMAC address prefix", network.vmac_address_prefix.as_ref());
+        out.put("log_unknown_vrids", wire.log_unknown_vrids.then_some(""));
+        match wire.buffers {
+            Some(BufferPolicy::Mtu) => out.put("rx_bufs_policy", Some("MTU")),
+            Some(BufferPolicy::Advert) => out.put("rx_bufs_policy", Some("ADVERT")),
+            Some(BufferPolicy::Bytes(bytes)) => out.put("rx_bufs_size", Some(bytes)),
+            None => {}
+        }
+    }
+
     fn garp_definitions(&self, out: &mut Definitions) {
         let globals = &self.config.globals;
         let garp = &globals.garp;
         let seconds = |at: &super::super::config::At<std::time::Duration>| at.value.as_secs();
-        let delay = garp.delay.as_ref().map(seconds);
-        let repeat = garp.repeat.as_ref().map(|at| at.value);
+        let least = |number: u64| globals.min_garp.then_some(number);
+        let delay = garp.delay.as_ref().map(seconds).or(least(0));
+        let repeat = garp.repeat.as_ref().map(|at| at.value).or(globals.min_garp.then_some(1));
         out.put("Gratuitous ARP delay", delay);
         out.put("Gratuitous ARP repeat", repeat);
         out.put("Gratuitous ARP refresh timer", garp.refresh.as_ref().map(seconds));
-        out.put("Gratuitous ARP refresh repeat", garp.refresh_repeat.as_ref().map(|at| at.value));
+        let refresh = garp.refresh_repeat.as_ref().map(|at| u64::from(at.value)).or(least(0));
+        out.put("Gratuitous ARP refresh repeat", refresh);
         let lower = garp.lower_priority_delay.as_ref().map(seconds).or(delay);
         out.put("Gratuitous ARP lower priority delay", lower);
         let lower = garp.lower_priority_repeat.as_ref().map(|at| at.value).or(repeat);
         out.put("Gratuitous ARP lower priority repeat", lower);
+        let extra = globals.conduct.extra.as_ref();
+        let extra = extra.map(|at| format!("{}s", at.value.every.as_secs()));
+        out.put("Gratuitous ARP for each secondary VMAC", extra);
         let interval = globals.garp_interval.as_ref();
         let interval = interval.map(|at| format!("{:.6}", at.value.as_secs_f64()));
         out.put("Gratuitous ARP interval", interval);

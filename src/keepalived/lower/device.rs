@@ -10,7 +10,7 @@ use crate::text::Diagnostic;
 
 /// keepalived's `vmac_prefix` and `nftables_priority`.
 const PREFIX: &str = "vrrp";
-const PRIORITY: i32 = -1;
+pub(super) const PRIORITY: i32 = -1;
 const TABLE: &str = "keepalived";
 /// IFNAMSIZ without the end.
 const LONGEST_NAME: usize = 15;

@@ -109,6 +109,7 @@ impl<'a> Lowering<'a> {
                 name: group.name.value.clone(),
                 members: members.into_iter().map(RouterId).collect(),
                 notify: self.notify(&group.notify),
+                own_weights: group.tracking.own_weights,
                 telling,
                 span: group.name.span,
             });

@@ -77,11 +77,13 @@ pub fn lower(config: &KeepalivedConfig, host: &dyn Host) -> (Option<VrrpPlan>, D
         routers.extend(lowering.instance(&instance));
     }
     let groups = lowering.band(&grouped, &mut routers);
-    let telling = lowering.telling();
+    let mut telling = lowering.telling();
     let statics = lowering.statics();
     lowering.tracked_by_groups();
     let tracked = lowering.tracked_objects(&routers);
     let firewall = lowering.firewall(&routers);
+    let shown = definitions::of_firewall(&config.globals.network, firewall.as_ref());
+    telling.definitions.extend(shown);
     lowering.missing_interfaces();
     lowering.duplicates();
     let sockets = lowering.sockets();

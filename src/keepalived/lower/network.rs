@@ -1,11 +1,9 @@
 //! What instances do to the host's network: addresses, routes, rules; and what is always there.
 
-use std::collections::HashMap;
-
 use super::super::config::{Address, At, Instance};
 use super::Lowering;
 use crate::plan::address::{SpanKey, VirtualAddress};
-use crate::plan::route::{Belongings, Route, Rule, Static, Statics};
+use crate::plan::route::{Belongings, Route, Rule, Static, Statics, TrackGroup};
 use crate::text::{Diagnostic, Span};
 
 /// keepalived's `default_interface`.
@@ -30,6 +28,7 @@ impl Lowering<'_> {
             rules: network.rules.clone(),
             promote_secondaries: network.promote_secondaries,
             drop_packets: self.drops_packets(instance),
+            devices_for_all: network.vmac_addresses.is_some(),
             ..Belongings::default()
         }
     }
@@ -73,26 +72,28 @@ impl Lowering<'_> {
                 self.interface(default, message, address.span);
                 item.interface = Some(default.to_owned());
             }
-            let routers = self.trackers(&groups, address.track_group.as_ref());
-            statics.addresses.push(Static { item, routers });
+            let (routers, group) = self.trackers(&groups, address.track_group.as_ref());
+            statics.addresses.push(Static { item, routers, group });
         }
         for line in &config.routes {
             self.route_interfaces(&line.route);
-            let routers = self.trackers(&groups, line.group.as_ref());
-            statics.routes.push(Static { item: line.route.clone(), routers });
+            let (routers, group) = self.trackers(&groups, line.group.as_ref());
+            statics.routes.push(Static { item: line.route.clone(), routers, group });
         }
         for line in &config.rules {
             self.rule_interfaces(&line.rule);
-            let routers = self.trackers(&groups, line.group.as_ref());
-            statics.rules.push(Static { item: line.rule.clone(), routers });
+            let (routers, group) = self.trackers(&groups, line.group.as_ref());
+            statics.rules.push(Static { item: line.rule.clone(), routers, group });
         }
+        let groups = groups.into_iter().filter(|it| !it.routers.is_empty());
+        statics.groups = groups.collect();
         statics
     }
 
     /// The instances of every `track_group`.
-    fn track_groups(&mut self) -> HashMap<String, Vec<String>> {
+    fn track_groups(&mut self) -> Vec<TrackGroup> {
         let config = self.config;
-        let mut groups = HashMap::new();
+        let mut groups: Vec<TrackGroup> = Vec::new();
         for group in &config.statics.groups {
             let name = &group.name.value;
             let mut members = Vec::new();
@@ -116,21 +117,27 @@ impl Lowering<'_> {
                 self.diagnostics.push(diagnostic.at(group.name.span));
             }
             // The first of a name counts.
-            groups.entry(name.clone()).or_insert(members);
+            if groups.iter().all(|it| it.name != *name) {
+                groups.push(TrackGroup { name: name.clone(), routers: members });
+            }
         }
         groups
     }
 
+    /// Who tracks a line, and by what group.
     fn trackers(
         &mut self,
-        groups: &HashMap<String, Vec<String>>,
+        groups: &[TrackGroup],
         group: Option<&At<String>>,
-    ) -> Vec<String> {
-        let Some(group) = group else { return Vec::new() };
-        groups.get(&group.value).cloned().unwrap_or_else(|| {
-            self.unplaced(format!("track_group {} not found", group.value), group.span);
-            Vec::new()
-        })
+    ) -> (Vec<String>, String) {
+        let Some(group) = group else { return Default::default() };
+        match groups.iter().find(|it| it.name == group.value) {
+            Some(known) => (known.routers.clone(), known.name.clone()),
+            None => {
+                self.unplaced(format!("track_group {} not found", group.value), group.span);
+                Default::default()
+            }
+        }
     }
 
     fn unplaced(&mut self, message: String, span: Span) {

@@ -30,6 +30,12 @@ pub struct Link {
     pub is_ipvlan: bool,
     /// The number of the interface below it.
     pub base: Option<u32>,
+    /// IFF_* (netdevice(7)).
+    pub flags: u32,
+    /// ARPHRD_*.
+    pub hardware: u16,
+    /// Where packets for all go.
+    pub broadcast: Option<[u8; 6]>,
 }
 
 impl Netlink {
@@ -112,6 +118,9 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         is_macvlan: false,
         is_ipvlan: false,
         base: None,
+        flags: flags.bits(),
+        hardware: message.header.link_layer_type.into(),
+        broadcast: None,
         index: message.header.index,
         name: String::new(),
         mac: None,
@@ -129,6 +138,7 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
                 link.is_macvlan = infos.contains(&LinkInfo::Kind(InfoKind::MacVlan));
                 link.is_ipvlan = infos.contains(&LinkInfo::Kind(InfoKind::IpVlan));
             }
+            LinkAttribute::Broadcast(mac) => link.broadcast = mac.as_slice().try_into().ok(),
             LinkAttribute::Address(mac) => link.mac = mac.as_slice().try_into().ok(),
             _ => {}
         }

@@ -152,6 +152,14 @@ impl Role {
     }
 
     fn snapshot(&self) -> Snapshot {
+        let statics = self.statics.plan();
+        let held_statics = statics.addresses.iter().map(|it| self.has_address(&it.item)).collect();
+        let may_change =
+            self.telling.definitions.get("Allow interface changes").is_some_and(|it| it == "true");
+        let mut interfaces = self.network.views();
+        for it in interfaces.iter_mut().filter(|it| !it.loopback) {
+            it.may_change = may_change;
+        }
         let host = nix::unistd::gethostname().unwrap_or_default();
         let up = |router: &Router| {
             self.network.interface(router.machine.router()).is_some_and(|it| it.up)
@@ -170,6 +178,9 @@ impl Role {
             groups: self.groups.iter().map(group_view).collect(),
             files: self.objects.file_views(),
             processes: self.objects.process_views(),
+            statics: statics.clone(),
+            held_statics,
+            interfaces,
         }
     }
 }
@@ -192,6 +203,7 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
     let left = |at: Instant| at.saturating_duration_since(Instant::now());
     RouterView {
         interface_up,
+        advert_interface: network.index(config.advert_interface()),
         next_timer: machine.deadline().map(|at| SystemTime::now() + left(at)),
         down_interval: machine.down_interval(),
         state: machine.state(),

@@ -38,6 +38,10 @@ impl Statics {
         self.hindered.contains(router)
     }
 
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn is_empty(&self) -> bool {
         self.plan == Plan::default()
     }
@@ -159,7 +163,7 @@ impl Role {
     }
 
     /// As far as we have put it there.
-    fn has_address(&self, address: &VirtualAddress) -> bool {
+    pub(super) fn has_address(&self, address: &VirtualAddress) -> bool {
         self.network.place("", address).is_some_and(|it| self.network.holdings.contains(&it))
     }
 

@@ -1,18 +1,17 @@
-//! `keepalived.data`: config and state for people. Of the real one's sections it has the global
-//! definitions that a plan knows, the topology and the scripts; numbers of descriptors, the socket
-//! pool and the interfaces are left out.
+//! `keepalived.data`: config and state for people. Of the real one's sections it has all but the
+//! socket pool: numbers of descriptors, and who shares them, are each program's own.
 
 use std::fmt::{Result, Write};
 use std::time::{Duration, SystemTime};
 
-use super::{definitions, words};
+use super::tracked::By;
+use super::{definitions, interfaces, placed, statics, tracked, words};
+use crate::plan::device::Device;
 use crate::plan::group::SyncGroup;
-use crate::plan::track::TrackScript;
-use crate::plan::vrrp::{Authentication, NotifyScript, Peer, TrackedScript, Unicast, Version};
+use crate::plan::vrrp::{Authentication, NotifyScript, Peer, Unicast, Version};
 use crate::plan::wire::{Checksum, Family, Wire};
-use crate::status::snapshot::{GroupView, RouterView, ScriptView, Snapshot};
+use crate::status::snapshot::{GroupView, RouterView, Snapshot};
 use crate::vrrp::machine::State;
-use crate::vrrp::track::ScriptStatus;
 
 /// A point in time as people of this host write it: `Mon Nov 23 00:53:52.974461 2026`.
 pub type Local<'a> = &'a dyn Fn(SystemTime) -> String;
@@ -28,6 +27,7 @@ pub fn render(snapshot: &Snapshot, local: Local) -> String {
 fn write_all(out: &mut String, snapshot: &Snapshot, local: Local) -> Result {
     let router_id = snapshot.router_id.as_deref().unwrap_or(&snapshot.host);
     definitions::write(out, &snapshot.telling, &snapshot.process, router_id)?;
+    statics::write(out, snapshot)?;
     writeln!(out, "------< VRRP Topology >------")?;
     for (at, router) in snapshot.routers.iter().enumerate() {
         let group = snapshot.groups.iter().find(|group| group.members.contains(&at));
@@ -39,26 +39,15 @@ fn write_all(out: &mut String, snapshot: &Snapshot, local: Local) -> Result {
     for group in &snapshot.groups {
         write_group(out, group, snapshot)?;
     }
-    let tracked = |id: usize| snapshot.routers.iter().any(|it| line_of(it, id).is_some());
-    let scripts = snapshot.scripts.iter().enumerate().filter(|(id, _)| tracked(*id));
-    let scripts: Vec<_> = scripts.collect();
-    if !scripts.is_empty() {
-        writeln!(out, "------< VRRP Scripts >------")?;
-    }
-    for (id, script) in scripts {
-        write_script(out, id, script, &snapshot.routers)?;
-    }
-    Ok(())
-}
-
-fn line_of(router: &RouterView, script: usize) -> Option<&TrackedScript> {
-    router.config.scripts.iter().find(|line| line.script.0 == script)
+    tracked::write_sections(out, snapshot)?;
+    interfaces::write(out, snapshot)
 }
 
 fn write_group(out: &mut String, it: &GroupView, all: &Snapshot) -> Result {
     let SyncGroup { name, notify, telling, .. } = &it.config;
     let members = || it.members.iter().filter_map(|at| all.routers.get(*at));
-    let faults = members().filter(|it| it.state == State::Fault).count();
+    // Who is in fault only because another one is doesn't count.
+    let faults = members().filter(|it| tracked::hindrances(it, all).0 > 0).count();
     let waits = members().filter(|it| it.state == State::Initialize).count();
     writeln!(out, " VRRP Sync Group = {name}, {}", it.state.word())?;
     writeln!(out, "   Num member fault {faults}, num member init {waits}")?;
@@ -66,7 +55,13 @@ fn write_group(out: &mut String, it: &GroupView, all: &Snapshot) -> Result {
     for member in members() {
         writeln!(out, "     {}", member.config.name)?;
     }
+    if it.config.own_weights {
+        writeln!(out, "   sync group tracking weight set")?;
+    }
     writeln!(out, "   Using smtp notification = {}", words::yes(telling.mail))?;
+    if let Some(member) = members().next() {
+        tracked::write_lists(out, &member.config, By::Group, all)?;
+    }
     for (what, script) in [
         ("Backup", &notify.backup),
         ("Master", &notify.master),
@@ -90,14 +85,7 @@ fn write_router(
 ) -> Result {
     write_state(out, it, group, all, local)?;
     write_config(out, it)?;
-    if !it.config.scripts.is_empty() {
-        writeln!(out, "   Tracked scripts :")?;
-    }
-    for line in &it.config.scripts {
-        if let Some(script) = all.scripts.get(line.script.0) {
-            writeln!(out, "     {} weight {}", script.config.name, weight(line))?;
-        }
-    }
+    tracked::write_lists(out, &it.config, By::Instance, all)?;
     let telling = &it.config.telling;
     let deleted = telling.deleted.as_ref();
     writeln!(out, "   Using smtp notification = {}", words::yes(telling.mail))?;
@@ -128,15 +116,16 @@ fn write_state(
 ) -> Result {
     let config = &it.config;
     let time = |at| format!("{} ({})", words::time(at), local(at));
-    let (faults, waits) = hindrances(it, all);
+    let (faults, waits) = tracked::hindrances(it, all);
     let version = if config.version == Version::V2 { 2 } else { 3 };
     // Most flags have no words in 2.2.7's dump; only that there are some is to be seen.
     let none = config.preempt
         && config.source.is_none()
         && config.unicast.is_none()
-        && !config.conduct.strict
         && !config.wire.trust_known_sender
-        && !config.belongings.drop_packets
+        && !config.tracking.dont_track_primary
+        && config.device.is_none()
+        && !config.belongings.devices_for_all
         && !config.belongings.promote_secondaries;
     let flags = if none { " none" } else { "" };
     writeln!(out, " VRRP Instance = {}", config.name)?;
@@ -152,6 +141,9 @@ fn write_state(
         writeln!(out, "   Master router = {router}")?;
         let priority = it.active.map_or(0, |(priority, _)| priority);
         writeln!(out, "   Master priority = {priority}")?;
+        if let (Version::V3, Some((_, interval))) = (config.version, it.active) {
+            writeln!(out, "   Master advert int = {:.2} sec", interval.as_secs_f64())?;
+        }
     }
     writeln!(out, "   Flags:{flags}")?;
     if config.unicast.is_some() {
@@ -165,24 +157,27 @@ fn write_state(
     let next = it.next_timer.filter(|_| matches!(it.state, State::Backup | State::Active));
     writeln!(out, "   Read timeout = {}", next.map_or("DISABLED".to_owned(), time))?;
     writeln!(out, "   Master down timer = {} usecs", it.down_interval.as_micros())?;
-    writeln!(out, "   Interface = {}", config.interface)
+    if let Some(Device { name, transmit_base, .. }) = &config.device {
+        let up = all.interfaces.iter().any(|it| it.name == *name && it.raised);
+        writeln!(out, "   Use VMAC, i/f name {name}, is_up = {up}, xmit_base = {transmit_base}")?;
+    }
+    if config.belongings.devices_for_all {
+        writeln!(out, "   Use VMAC for VIPs on other interfaces")?;
+    }
+    write_interface(out, it)?;
+    if config.tracking.dont_track_primary {
+        writeln!(out, "   VRRP interface tracking disabled")?;
+    }
+    Ok(())
 }
 
-/// What keeps a router in fault, and what it waits for.
-fn hindrances(it: &RouterView, all: &Snapshot) -> (usize, usize) {
-    let status = |line: &TrackedScript| all.scripts.get(line.script.0).map(|script| script.status);
-    let deciding = || it.config.scripts.iter().filter(|line| line.weight == 0);
-    let bad =
-        |line: &TrackedScript| if line.reverse { ScriptStatus::Up } else { ScriptStatus::Down };
-    let faulty = |line: &&TrackedScript| {
-        let status = status(line);
-        // Presumed to fail, by init_fail.
-        let presumed = status == Some(ScriptStatus::PresumedDown) && !line.reverse;
-        status == Some(bad(line)) || presumed
+fn write_interface(out: &mut String, it: &RouterView) -> Result {
+    let config = &it.config;
+    let Some(device) = &config.device else {
+        return writeln!(out, "   Interface = {}", config.interface);
     };
-    let faults = deciding().filter(faulty).count();
-    let waits = deciding().filter(|line| status(line) == Some(ScriptStatus::Unknown)).count();
-    (faults + usize::from(!it.interface_up) + usize::from(it.source.is_none()), waits)
+    let base = if device.transmit_base { ", xmit base i/f" } else { "" };
+    writeln!(out, "   Interface = {}, vmac on {}{base}", device.name, device.base)
 }
 
 fn write_config(out: &mut String, it: &RouterView) -> Result {
@@ -198,7 +193,10 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     let origin = if config.source.is_some() { " (from configuration)" } else { "" };
     writeln!(out, "   Using src_ip = {source}{origin}")?;
     if config.unicast.is_none() {
-        writeln!(out, "   Multicast address {}", config.group)?;
+        // IPv6's is of one interface.
+        let interface = it.advert_interface.filter(|_| config.family() == Family::V6);
+        let interface = interface.map_or(String::new(), |index| format!(", ifindex {index}"));
+        writeln!(out, "   Multicast address {}{interface}", config.group)?;
     }
     writeln!(out, "   Gratuitous ARP delay = {}", garp.delay.as_secs())?;
     writeln!(out, "   Gratuitous ARP repeat = {}", garp.repeat)?;
@@ -218,6 +216,9 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     writeln!(out, "   Effective priority = {}", it.priority)?;
     writeln!(out, "   Total priority = {}", it.priority)?;
     writeln!(out, "   Advert interval = {}", interval(config.version, config.advert_interval))?;
+    if let (State::Backup, Version::V3, Some((_, heard))) = (it.state, config.version, it.active) {
+        writeln!(out, "   Master advert interval = {}", interval(config.version, heard))?;
+    }
     let able = |on: bool| if on { "enabled" } else { "disabled" };
     writeln!(out, "   Accept = {}", able(!config.belongings.drop_packets))?;
     writeln!(out, "   Preempt = {}", if config.preempt { "enabled" } else { "disabled" })?;
@@ -241,10 +242,10 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
         writeln!(out, "   Kernel rx buffer size = {bytes}")?;
     }
     writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
-    for address in words::addresses(it) {
+    for address in placed::addresses(it) {
         writeln!(out, "     {address}")?;
     }
-    let excluded = words::excluded(it);
+    let excluded = placed::excluded(it);
     if !excluded.is_empty() {
         writeln!(out, "   Virtual IP Excluded :")?;
     }
@@ -253,6 +254,12 @@ fn write_config(out: &mut String, it: &RouterView) -> Result {
     }
     if let Some(unicast) = &config.unicast {
         write_unicast(out, unicast, &config.wire, config.family())?;
+    }
+    for (what, lines) in [("Routes", placed::routes(config)), ("Rules", placed::rules(config))] {
+        if !lines.is_empty() {
+            writeln!(out, "   Virtual {what} :")?;
+        }
+        lines.iter().try_for_each(|line| writeln!(out, "     {line}"))?;
     }
     Ok(())
 }
@@ -282,46 +289,8 @@ fn interval(version: Version, interval: Duration) -> String {
     }
 }
 
-fn weight(line: &TrackedScript) -> String {
-    format!("{}{}", line.weight, if line.reverse { " reverse" } else { "" })
-}
-
 fn write_notify(out: &mut String, what: &str, script: &NotifyScript) -> Result {
     let command = words::command(&script.argv);
     let (uid, gid) = script.user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
     writeln!(out, "   {what} state transition script = {command}, uid:gid {uid}:{gid}")
-}
-
-fn write_script(out: &mut String, id: usize, it: &ScriptView, routers: &[RouterView]) -> Result {
-    let TrackScript { name, check, interval, timeout, rise, fall, user, .. } = &it.config;
-    let reverse = if it.config.reverse { " reverse" } else { "" };
-    let unknown = it.status == ScriptStatus::Unknown;
-    let (uid, gid) = user.as_ref().map_or((0, 0), |user| (user.uid, user.gid));
-    writeln!(out, " VRRP Script = {name}")?;
-    writeln!(out, "   Command = {}", words::command(check.argv()))?;
-    writeln!(out, "   Interval = {} sec", interval.as_secs_f64())?;
-    writeln!(out, "   Timeout = {} sec", timeout.unwrap_or_default().as_secs_f64())?;
-    writeln!(out, "   Weight = {}{reverse}", it.config.weight)?;
-    writeln!(out, "   Rise = {rise}")?;
-    writeln!(out, "   Fall = {fall}")?;
-    // keepalived's counter: good from `rise` on.
-    let result = match it.status {
-        ScriptStatus::Up => (rise + fall).saturating_sub(1 + it.against),
-        ScriptStatus::Down | ScriptStatus::PresumedDown => it.against,
-        ScriptStatus::Unknown => rise.saturating_sub(1),
-    };
-    writeln!(out, "   Result = {result}")?;
-    writeln!(out, "   Insecure = no")?;
-    writeln!(out, "   Init state = {}", if unknown { "INIT" } else { "unknown" })?;
-    let good = it.status == ScriptStatus::Up;
-    writeln!(out, "   Status = {}", if good { "GOOD" } else { "BAD" })?;
-    writeln!(out, "   Script uid:gid = {uid}:{gid}")?;
-    writeln!(out, "   VRRP instances :")?;
-    writeln!(out, "   Tracking instances :")?;
-    for router in routers {
-        if let Some(line) = line_of(router, id) {
-            writeln!(out, "     {}, weight {}", router.config.name, weight(line))?;
-        }
-    }
-    writeln!(out, "   State = {}", if it.running { "running" } else { "idle" })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::words;
 use crate::plan::telling::{FifoWithScript, Telling};
-use crate::plan::vrrp_process::VrrpProcess;
+use crate::plan::vrrp_process::{Check, VrrpProcess};
 
 /// How a line looks.
 enum Form {
@@ -20,14 +20,19 @@ enum Form {
     Says(&'static str, &'static str),
     /// ` KEY = VALUE`, only where there is something to say.
     May(&'static str),
+    /// ` KEY`, only where it is so.
+    Alone(&'static str),
+    /// Is a new config looked at before it is taken over?
+    Test,
     /// The FIFOs and their scripts.
     Fifos,
 }
 
-use Form::{Fifos, Is, May, Says};
+use Form::{Alone, Fifos, Is, May, Says, Test};
 
 /// Of Debian's 2.2.7, in its order.
 const LINES: &[Form] = &[
+    May("Config save dir"),
     Is("Network namespace", "(default)"),
     Is("Network namespace ipvs", "(main namespace)"),
     May("Instance name"),
@@ -44,7 +49,10 @@ const LINES: &[Form] = &[
     Is("Default smtp_alert_vrrp", "unset"),
     Is("Default smtp_alert_checker", "unset"),
     Is("Checkers log all failures", "false"),
-    Says("No test config before reload", ""),
+    Test,
+    May("Reload time file"),
+    May("Reload_file"),
+    Alone("Use instance name in data dumps"),
     Is("Dynamic interfaces", "false"),
     May("Allow interface changes"),
     May("Send emails for fault transitions"),
@@ -72,8 +80,8 @@ const LINES: &[Form] = &[
     Is("VRRP default protocol version", "2"),
     May("nftables table name"),
     May("nftables base chain priority"),
+    Alone("nftables don't force use ifindex for link local IPv6"),
     Says("nftables", "without counters"),
-    May("nftables don't force use ifindex for link local IPv6"),
     Is("VRRP check unicast_src", "false"),
     Is("VRRP skip check advert addresses", "false"),
     Is("VRRP strict mode", "false"),
@@ -82,6 +90,7 @@ const LINES: &[Form] = &[
     Is("VRRP process priority", "0"),
     Is("VRRP don't swap", "false"),
     Is("VRRP realtime priority", "0"),
+    May("VRRP CPU Affinity"),
     Is("VRRP realtime limit", "10000"),
     Is("Checker process priority", "0"),
     Is("Checker don't swap", "false"),
@@ -113,9 +122,16 @@ const LINES: &[Form] = &[
     Is("lvs_netlink_monitor_rcv_bufs_force", "0"),
     Is("rs_init_notifies", "0"),
     Is("no_checker_emails", "0"),
+    May("rx_bufs_policy"),
+    May("rx_bufs_size"),
     Is("rx_bufs_multiples", "3"),
     Is("umask", "0177"),
     May("vrrp_startup_delay"),
+    Alone("log_unknown_vrids"),
+    May("VMAC prefix"),
+    May("VMAC address prefix"),
+    May("current realtime priority"),
+    May("current realtime time limit"),
 ];
 
 pub(super) fn write(
@@ -146,11 +162,16 @@ pub(super) fn write(
                         writeln!(out, "   {value}")?;
                     }
                 }
-                Some("") => writeln!(out, "  {key}")?,
-                Some(value) if key.starts_with("nftables") => {
-                    writeln!(out, "  {key} = {value}")?;
-                }
                 Some(value) => writeln!(out, " {key} = {value}")?,
+            },
+            Alone(key) => {
+                if said(key).is_some() {
+                    writeln!(out, " {key}")?;
+                }
+            }
+            Test => match said("Test config before reload, log to") {
+                Some(log) => writeln!(out, " Test config before reload, log to {log}")?,
+                None => writeln!(out, " No test config before reload")?,
             },
             Fifos => {
                 write_fifo(out, "Global", &telling.fifo)?;
@@ -164,6 +185,7 @@ pub(super) fn write(
 /// What the plan says of the process, options of the command line included.
 fn of_process(process: &VrrpProcess) -> BTreeMap<&'static str, String> {
     let VrrpProcess { instance, net_namespace, umask, names, scheduling, buffers, .. } = process;
+    let reload = &process.reload;
     let mut lines = BTreeMap::new();
     let mut put = |key, value: Option<String>| {
         if let Some(value) = value {
@@ -182,12 +204,26 @@ fn of_process(process: &VrrpProcess) -> BTreeMap<&'static str, String> {
     put("VRRP process priority", scheduling.nice.map(|nice| nice.to_string()));
     put("VRRP don't swap", set(scheduling.no_swap));
     put("VRRP realtime priority", scheduling.realtime.map(|priority| priority.to_string()));
+    let cpus: Vec<String> = scheduling.cpus.iter().map(u16::to_string).collect();
+    put("VRRP CPU Affinity", (!cpus.is_empty()).then(|| cpus.join(" ")));
+    put("current realtime priority", scheduling.realtime.map(|priority| priority.to_string()));
+    let limit = scheduling.realtime.and_then(|_| micros(scheduling.realtime_limit));
+    let usual = scheduling.realtime.map(|_| 10_000);
+    put("current realtime time limit", limit.or(usual).map(|limit| limit.to_string()));
     put("VRRP realtime limit", micros(scheduling.realtime_limit).map(|limit| limit.to_string()));
     let force = |value: bool| value.then(|| "1".to_owned());
     put("vrrp_netlink_cmd_rcv_bufs", buffers.command.map(|bytes| bytes.to_string()));
     put("vrrp_netlink_cmd_rcv_bufs_force", force(buffers.force_command));
     put("vrrp_netlink_monitor_rcv_bufs", buffers.monitor.map(|bytes| bytes.to_string()));
     put("vrrp_netlink_monitor_rcv_bufs_force", force(buffers.force_monitor));
+    let shown = |path: &std::path::PathBuf| path.display().to_string();
+    put("Config save dir", reload.save.as_ref().map(shown));
+    let repeat = if reload.repeat { " (repeat)" } else { "" };
+    let time_file = reload.time_file.as_ref().map(shown);
+    put("Reload time file", time_file.map(|file| format!("{file}{repeat}")));
+    put("Reload_file", reload.marker.as_ref().and_then(|it| it.path.as_ref()).map(shown));
+    let log = |check: &Check| check.log.as_ref().map_or(String::new(), shown);
+    put("Test config before reload, log to", reload.check.as_ref().map(log));
     put("umask", umask.map(|mask| format!("0{mask:o}")));
     lines
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use super::words;
+use super::{placed, words};
 use crate::plan::vrrp::{Authentication, Version};
 use crate::status::snapshot::{RouterView, Snapshot};
 use crate::vrrp::machine::{Counter, State};
@@ -57,11 +57,12 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
     let (heard_priority, heard_interval) = it.active.unwrap_or((0, config.advert_interval));
     let mut out = Object(Vec::new());
     out.text("iname", &config.name);
-    out.put("dont_track_primary", 0);
+    out.put("dont_track_primary", u8::from(config.tracking.dont_track_primary));
     out.put("skip_check_adv_addr", u8::from(config.wire.trust_known_sender));
     out.put("strict_mode", u8::from(config.conduct.strict));
-    out.text("vmac_ifname", "");
-    out.text("ifp_ifname", &config.interface);
+    let device = config.device.as_ref();
+    out.text("vmac_ifname", device.map_or("", |device| &device.name));
+    out.text("ifp_ifname", config.address_interface());
     out.put("master_priority", heard_priority);
     out.put("last_transition", words::time(it.last_transition));
     out.put("garp_delay", garp.delay.as_secs());
@@ -104,9 +105,16 @@ fn data(it: &RouterView, snapshot: &Snapshot) -> String {
             out.text(key, &words::command(&script.argv));
         }
     }
-    out.texts("vips", &words::addresses(it));
-    out.texts("evips", &words::excluded(it));
-    let tracked = config.scripts.iter().filter_map(|line| snapshot.scripts.get(line.script.0));
+    out.texts("vips", &placed::addresses(it));
+    out.texts("evips", &placed::excluded(it));
+    out.texts("vroutes", &placed::routes(config));
+    out.texts("vrules", &placed::rules(config));
+    // What the group tracks is none of the instance's.
+    let interfaces = config.tracking.interfaces.iter().filter(|line| !line.by_group);
+    let interfaces: Vec<String> = interfaces.map(|line| line.what.clone()).collect();
+    out.texts("track_ifp", &interfaces);
+    let own = config.scripts.iter().filter(|line| !line.by_group);
+    let tracked = own.filter_map(|line| snapshot.scripts.get(line.script.0));
     let commands: Vec<String> =
         tracked.map(|script| words::command(script.config.check.argv())).collect();
     out.texts("track_script", &commands);

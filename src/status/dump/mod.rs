@@ -6,6 +6,10 @@
 
 pub mod data;
 mod definitions;
+mod interfaces;
 pub mod json;
+mod placed;
+mod statics;
 pub mod stats;
+mod tracked;
 mod words;

@@ -47,6 +47,8 @@ pub(super) fn dynamic_interfaces(
         let message = format!("Unknown dynamic_interfaces option '{}'", word.lossy());
         diagnostics.push(wrong(word, message, "only `allow_if_changes` may stand here".to_owned()));
     }
+    let may_change = node.args.first().is_some_and(|word| word.is("allow_if_changes"));
+    config.globals.network.interfaces_may_change |= may_change;
     config.globals.dynamic_interfaces = Some(node.name.span);
 }
 

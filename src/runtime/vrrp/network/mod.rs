@@ -13,6 +13,7 @@ mod holding;
 mod holdings;
 mod introducing;
 mod routing;
+mod view;
 mod wires;
 
 use std::collections::{BTreeMap, HashSet};
