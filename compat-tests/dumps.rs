@@ -158,7 +158,8 @@ fn stats(text: &str) -> Dump {
             2 => block = key.to_owned(),
             _ => {}
         }
-        let value = if VARIES.contains(&key) { "" } else { value.trim() };
+        let varies = block == "Advertisements" && VARIES.contains(&key);
+        let value = if varies { "" } else { value.trim() };
         dump.entry(format!("{instance} {block} {key}")).or_default().push(value.to_owned());
     }
     dump
