@@ -166,7 +166,8 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- log of {:?} ({})\n{}", self.maker, self.log.display(), self.log());
-            eprintln!("--- its processes\n{}", whereabouts(self.child.id()));
+            let ended = self.child.try_wait();
+            eprintln!("--- {ended:?}; its processes\n{}", whereabouts(self.child.id()));
         }
         kill("KILL", -(self.child.id() as i32));
         let _ = self.child.wait();

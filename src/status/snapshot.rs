@@ -65,6 +65,11 @@ pub struct InterfaceView {
     pub private: bool,
     /// The number of the interface below it.
     pub base: Option<u32>,
+    /// How long a change of the link waits (`interface_up_down_delays`).
+    pub down_delay: Duration,
+    pub up_delay: Duration,
+    /// One does now.
+    pub waiting: bool,
     /// It may become another one (`dynamic_interfaces allow_if_changes`).
     pub may_change: bool,
 }

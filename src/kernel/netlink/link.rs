@@ -30,8 +30,6 @@ pub struct Link {
     pub is_ipvlan: bool,
     /// The number of the interface below it.
     pub base: Option<u32>,
-    /// IFF_* (netdevice(7)).
-    pub flags: u32,
     /// ARPHRD_*.
     pub hardware: u16,
     /// Where packets for all go.
@@ -125,7 +123,6 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         name: String::new(),
         mac: None,
         up: flags.contains(LinkFlags::Up | LinkFlags::Running),
-        flags: flags.bits(),
         arp: !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
         mtu: 0,
     };

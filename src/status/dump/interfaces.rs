@@ -45,6 +45,9 @@ fn write_one(out: &mut String, it: &InterfaceView, all: &Snapshot) -> Result {
     let base = all.interfaces.iter().find(|base| Some(base.index) == it.base && it.private);
     let below = if base.is_some_and(|base| !base.up) { ", master down" } else { "" };
     writeln!(out, "   State = {}{below}", state(it))?;
+    writeln!(out, "   Delayed state change running = {}", it.waiting)?;
+    writeln!(out, "   Up debounce timer = {}us", it.up_delay.as_micros())?;
+    writeln!(out, "   Down debounce timer = {}us", it.down_delay.as_micros())?;
     if let Some(base) = base {
         let (name, state) = (&base.name, state(base));
         writeln!(out, "   VMAC type private, underlying interface = {name}, state = {state}")?;

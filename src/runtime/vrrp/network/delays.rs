@@ -49,6 +49,13 @@ impl Delays {
         self.waiting.get(&link.name).map_or(link.up, |change| !change.up)
     }
 
+    /// How long changes of this interface wait, down and up; does one wait now?
+    pub(super) fn of(&self, interface: &str) -> (Duration, Duration, bool) {
+        let wait = self.delays.get(interface).map(|wait| (wait.down, wait.up));
+        let (down, up) = wait.unwrap_or_default();
+        (down, up, self.waiting.contains_key(interface))
+    }
+
     /// From now on these hold. What waits already isn't touched.
     pub(in crate::runtime::vrrp) fn replace(&mut self, delays: &[LinkDelay]) {
         let wait = |it: &LinkDelay| Wait { down: it.down, up: it.up, most: None };
@@ -127,6 +134,8 @@ mod tests {
             is_macvlan: false,
             is_ipvlan: false,
             base: None,
+            hardware: 1,
+            broadcast: None,
         }
     }
 

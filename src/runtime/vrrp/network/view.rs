@@ -15,10 +15,14 @@ impl Network {
 
     fn view(&self, link: &Link) -> InterfaceView {
         let has = |flag: libc::c_int| link.flags & flag as u32 != 0;
+        let (down_delay, up_delay, waiting) = self.delays.of(&link.name);
         InterfaceView {
+            down_delay,
+            up_delay,
+            waiting,
             name: link.name.clone(),
             index: link.index,
-            up: self.beats.is_up(link),
+            up: self.is_up(&link.name),
             asked: self.beats.asks_for(&link.name),
             ipv4: self.first(link.index, Family::V4),
             ipv6: self.first(link.index, Family::V6),
