@@ -158,14 +158,18 @@ impl Daemon {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        // Where somebody tidies up /tmp, config and log go, and a daemon without a config ends with 0.
+        let lost = |error| panic!("{}: {error}", self.log.display());
+        let bytes = std::fs::read(&self.log).unwrap_or_else(lost);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- log of {:?} ({})\n{}", self.maker, self.log.display(), self.log());
+            let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+            eprintln!("--- log of {:?} ({})\n{log}", self.maker, self.log.display());
             let ended = self.child.try_wait();
             eprintln!("--- {ended:?}; its processes\n{}", whereabouts(self.child.id()));
         }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::plan::device::Mac;
 use crate::plan::route::Statics;
-use crate::plan::vrrp::{GratuitousArp, VirtualRouter};
+use crate::plan::vrrp::VirtualRouter;
 use crate::status::snapshot::{InterfaceView, Snapshot};
 
 pub(super) fn write(out: &mut String, all: &Snapshot) -> Result {
@@ -71,14 +71,6 @@ fn write_one(out: &mut String, it: &InterfaceView, all: &Snapshot) -> Result {
         writeln!(out, "   Interface type/base can be changed")?;
     }
     let routers = || all.routers.iter().map(|it| &it.config);
-    if let Some(router) = routers().find(|router| router.address_interface() == it.name) {
-        let GratuitousArp { interval, neighbour_interval, .. } = router.garp;
-        for (what, interval) in [("ARP", interval), ("NA", neighbour_interval)] {
-            if !interval.is_zero() {
-                writeln!(out, "   Gratuitous {what} interval {}ms", interval.as_millis())?;
-            }
-        }
-    }
     let trackers =
         routers().filter_map(|router| Some((&router.name, weight(router, &it.name, all)?)));
     let mut trackers = trackers.peekable();
