@@ -33,6 +33,7 @@ pub(super) fn of_firewall(
         table: globals.firewall.clone().unwrap_or_default(),
         priority: globals.firewall_priority.unwrap_or(PRIORITY),
         counters: globals.firewall_counters,
+        implied: false,
     };
     if let Some(it) = needed.or(globals.firewall.is_some().then_some(&usual)) {
         out.put("nftables table name", Some(&it.table));
