@@ -22,8 +22,9 @@ pub(crate) const JSON: (&str, &str) = ("JSON", "keepalived.json");
 
 /// One node with two interfaces; `signal` is what `--signum` prints.
 pub(crate) struct Node {
-    pub(crate) bed: Bed,
+    // Goes first: the bed's folder has its log.
     pub(crate) daemon: Daemon,
+    pub(crate) bed: Bed,
     maker: Maker,
     /// The config sets another one than 0177.
     umask: bool,

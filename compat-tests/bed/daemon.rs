@@ -158,7 +158,6 @@ impl Daemon {
     }
 
     pub(crate) fn log(&self) -> String {
-        // Where somebody tidies up /tmp, config and log go, and a daemon without a config ends with 0.
         let lost = |error| panic!("{}: {error}", self.log.display());
         let bytes = std::fs::read(&self.log).unwrap_or_else(lost);
         String::from_utf8_lossy(&bytes).into_owned()
@@ -212,7 +211,10 @@ fn program(bed: &Bed, maker: Maker, copied: bool) -> PathBuf {
             std::fs::create_dir_all(&folder).unwrap();
             let copy = folder.join("keepalived");
             if !copy.exists() {
-                std::fs::copy(env!("CARGO_BIN_EXE_evenkeel"), &copy).unwrap();
+                // By another process: a descriptor of ours that could be written through would be in
+                // every child that another thread starts meanwhile, and "Text file busy" in this one.
+                let ours = env!("CARGO_BIN_EXE_evenkeel");
+                assert!(Command::new("cp").arg(ours).arg(&copy).status().unwrap().success());
             }
             copy
         }

@@ -35,7 +35,6 @@ impl Bed {
         static BEDS: AtomicU32 = AtomicU32::new(0);
         let tag = format!("ek{}x{}", std::process::id(), BEDS.fetch_add(1, Ordering::Relaxed));
         let switch = format!("{tag}-sw");
-        // A name of its own: `.tmp*` is what others may tidy up.
         let folder = tempfile::Builder::new().prefix("evenkeel-bed-").tempdir().unwrap();
         let mut bed = Bed { switch, hosts: Vec::new(), folder };
         ip(&["netns", "add", &bed.switch]);
