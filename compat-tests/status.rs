@@ -46,7 +46,7 @@ impl Node {
         std::fs::create_dir(&tmp).unwrap();
         std::fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).unwrap();
         let daemon = Daemon::start_with_tmp(&bed, &bed.hosts[0], maker, config, &tmp);
-        Node { bed, daemon, maker, umask: config.contains("umask") }
+        Node { daemon, bed, maker, umask: config.contains("umask") }
     }
 
     pub(crate) fn until_logged(&self, line: &str) {

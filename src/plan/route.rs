@@ -43,6 +43,7 @@ impl Unsaid for Belongings {
         routes: Vec::new(),
         rules: Vec::new(),
         devices: Vec::new(),
+        devices_for_all: false,
         drop_packets: false,
         promote_secondaries: false,
     };

@@ -23,7 +23,7 @@ pub(super) fn write_lists(
     by: By,
     all: &Snapshot,
 ) -> Result {
-    let Tracking { interfaces, files, processes, sessions, .. } = &router.tracking;
+    let Tracking { interfaces, files, processes, sessions, .. } = &*router.tracking;
     let own = |by_group: bool| by_group == (by == By::Group);
     let interfaces = interfaces.iter().filter(|it| own(it.by_group));
     let lines = interfaces.map(|it| format!("{} weight {}", it.what, weight(it)));
@@ -83,7 +83,7 @@ pub(super) fn hindrances(it: &RouterView, all: &Snapshot) -> (usize, usize) {
         status == Some(bad(line)) || presumed
     };
     let waits = deciding().filter(|line| status(line) == Some(ScriptStatus::Unknown)).count();
-    let Tracking { interfaces, files, processes, .. } = &it.config.tracking;
+    let Tracking { interfaces, files, processes, .. } = &*it.config.tracking;
     let up = |name: &str| all.interfaces.iter().any(|it| it.name == name && it.up);
     let interfaces = interfaces.iter().filter(|it| it.weight == 0 && up(&it.what) == it.reverse);
     let files = files.iter().filter(|line| {
