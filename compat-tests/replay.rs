@@ -6,6 +6,9 @@
 //! checked: our actions, to the millisecond, against `expected.txt` (`UPDATE_FIXTURES=1` rewrites
 //! it), and against the recording: everything in it happens here too, within a third of a second,
 //! and nothing else does.
+//!
+//! A case has one router. What sync groups do is recorded in `fixtures/scenario/group-*`, where the
+//! whole daemon is watched: a group's order of events is that of a process, not of one machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
