@@ -25,7 +25,7 @@ impl Lowering<'_> {
                 format!("WARNING - interface {value} for vrrp_instance {name} doesn't exist");
             self.interface(value, message, interface.span);
         }
-        self.vrf(instance);
+        let has_vrf = self.vrf(instance);
         for address in &instance.addresses {
             self.address_interface(address);
         }
@@ -35,7 +35,7 @@ impl Lowering<'_> {
         if vrid.is_none() {
             self.fatal(format!("({name}) the virtual router id must be set"), place);
         }
-        if interface.is_none() {
+        if interface.is_none() && has_vrf {
             self.fatal(format!("({name}) Unknown interface!"), place);
         }
         let (vrid, interface) = (vrid?, interface?);
@@ -81,9 +81,9 @@ impl Lowering<'_> {
         Some(self.with_devices(instance, router))
     }
 
-    /// `vrf`
-    fn vrf(&mut self, instance: &Instance) {
-        let Some(vrf) = &instance.network.vrf else { return };
+    /// `vrf`; `false`: there is no such interface, which is enough said.
+    fn vrf(&mut self, instance: &Instance) -> bool {
+        let Some(vrf) = &instance.network.vrf else { return true };
         let (name, value) = (&instance.name.value, &vrf.value);
         let message = format!("({name}) WARNING - VRF interface {value} doesn't exist");
         let known = self.missing.len();
@@ -93,6 +93,7 @@ impl Lowering<'_> {
                 format!("({name}) vrf can only be specified without interface - clearing");
             self.diagnostics.push(Diagnostic::error("keepalived/vrf", message));
         }
+        self.missing.len() == known
     }
 
     pub(super) fn complain(&mut self, message: String, span: Span) {
