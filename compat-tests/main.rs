@@ -11,6 +11,7 @@ mod config_keepalived;
 mod config_nginx;
 mod dbus;
 mod dumps;
+mod exporter;
 mod lab;
 mod layers;
 mod node;

@@ -178,7 +178,7 @@ vrrp_instance VI_5 {
 "#;
 
 /// The node of a busy config, as settled: three masters, a fault, and one that waits.
-fn busy(maker: Maker) -> Node {
+pub(crate) fn busy(maker: Maker) -> Node {
     let node = Node::start(maker, BUSY);
     for name in ["VI_1", "VI_2", "VI_3"] {
         node.until_logged(&format!("({name}) Entering MASTER STATE"));
