@@ -51,6 +51,20 @@ impl Cell {
         Cell { dir }
     }
 
+    /// The same with `eth1` on another network.
+    pub(super) fn with_second_network() -> Cell {
+        let cell = Cell::new();
+        for line in [
+            "link add eth1 type veth peer name far1",
+            "link set far1 up",
+            "link set eth1 up",
+            "address add 198.51.100.1/24 dev eth1",
+        ] {
+            assert_eq!(run(Command::new("ip").args(line.split(' '))).code, 0, "ip {line}");
+        }
+        cell
+    }
+
     pub(super) fn dir(&self) -> &Path {
         self.dir.path()
     }

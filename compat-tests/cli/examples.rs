@@ -55,16 +55,9 @@ fn play(file: &Path) {
 
 /// What the examples are written for: two networks, IPv6, a script to notify.
 fn host() -> Cell {
-    let cell = Cell::new();
-    for line in [
-        "link add eth1 type veth peer name far1",
-        "link set far1 up",
-        "link set eth1 up",
-        "address add 198.51.100.1/24 dev eth1",
-        "address add 2001:db8::1/64 dev eth0 nodad",
-    ] {
-        assert_eq!(run(Command::new("ip").args(line.split(' '))).code, 0, "ip {line}");
-    }
+    let cell = Cell::with_second_network();
+    let ipv6 = "address add 2001:db8::1/64 dev eth0 nodad";
+    assert_eq!(run(Command::new("ip").args(ipv6.split(' '))).code, 0);
     let none = None::<&str>;
     mount(Some("tmpfs"), "/etc/keepalived", Some("tmpfs"), MsFlags::empty(), none).unwrap();
     let script = Path::new("/etc/keepalived/changed");
