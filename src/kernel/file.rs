@@ -9,12 +9,17 @@ use std::path::{Path, PathBuf};
 /// whole; a link at that place (whoever planted it) is replaced, never followed.
 ///
 /// # Errors
-/// What was there stays then.
+/// What was there stays then; so does what is no file (`/dev/null`).
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let (name, folder) = match (path.file_name(), path.parent()) {
         (Some(name), Some(folder)) => (name.to_string_lossy(), folder),
         _ => return Err(io::ErrorKind::InvalidInput.into()),
     };
+    if let Ok(there) = std::fs::symlink_metadata(path)
+        && !(there.is_file() || there.is_symlink())
+    {
+        return Err(io::Error::other("that is no file"));
+    }
     // A name that nobody can guess, opened with O_EXCL and mode 0600.
     let (descriptor, draft) = nix::unistd::mkstemp(&folder.join(format!(".{name}.XXXXXX")))?;
     let mut file = File::from(descriptor);
@@ -51,6 +56,16 @@ impl Drop for Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(replace(&path, b"dump", 0o600).is_err());
+        assert!(!std::fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nor is anything left");
+    }
 
     #[test]
     fn a_planted_link_is_replaced_and_not_followed() {
