@@ -114,18 +114,15 @@ fn no_address_stays_on_a_renamed_interface() {
 fn a_killed_role_is_followed_unnoticed() {
     let pair = Pair::new([Evenkeel, Debian]);
     let a = pair.start_a(&config("MASTER", 100, ""));
+    pair.settle("alone, it is master", Pair::only_a);
     let b = pair.start_b(&config("BACKUP", 90, ""));
-    pair.settle("start, the higher priority holds the address", Pair::only_a);
     // The peer's first wait is over, adverts are heard.
     stays("one master", Duration::from_secs(4), || pair.only_a());
     let role = a.vrrp_pid();
-    // Both have just started: the peer may have been master for a moment by then.
-    let masters = || b.log().matches("Entering MASTER STATE").count();
-    let before = masters();
     kill("KILL", role as i32);
     stays("the address stays", Duration::from_secs(6), || pair.only_a());
     assert_ne!(a.vrrp_pid(), role);
-    assert_eq!(masters(), before, "{}", b.log());
+    assert!(!b.log().contains("Entering MASTER STATE"), "{}", b.log());
     assert!(is_clean(a.stop()));
     pair.settle("stop, the other one holds the address", Pair::only_b);
 }
