@@ -16,7 +16,7 @@ build: ## The release binary, target/release/evenkeel
 demo: build ## Rehearse the article's pair on this machine: two nodes, one virtual address
 	@.ci/need nftables psmisc
 	@echo "Rehearsing fixtures/lab/article: two load balancers, two web servers, a client; all in namespaces."
-	target/release/evenkeel rehearse fixtures/lab/article
+	$(or $(CARGO_TARGET_DIR),target)/release/evenkeel rehearse fixtures/lab/article
 
 check: ## Formatting, clippy, layers: the quick part of `make test`
 	@.ci/need $(BUILD)
