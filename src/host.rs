@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::kernel::netlink::{Link, Netlink};
 use crate::plan::track::RunAs;
 
 pub trait Host {
@@ -94,14 +95,11 @@ impl Host for ThisHost {
         if !self.interface_exists(name) {
             return false;
         }
-        let links = crate::kernel::netlink::Netlink::open().and_then(|mut netlink| netlink.links());
-        !links.is_ok_and(|links| links.iter().any(|link| link.name == name && link.is_macvlan))
+        !link(name).is_some_and(|link| link.is_macvlan)
     }
 
     fn mtu(&self, interface: &str) -> Option<u32> {
-        let mut netlink = crate::kernel::netlink::Netlink::open().ok()?;
-        let links = netlink.links().ok()?;
-        links.into_iter().find(|link| link.name == interface).map(|link| link.mtu)
+        link(interface).map(|link| link.mtu)
     }
 
     fn user(&self, name: &str, group: Option<&str>) -> Option<RunAs> {
@@ -185,6 +183,12 @@ impl Host for ThisHost {
     fn is_root(&self) -> bool {
         nix::unistd::geteuid().is_root()
     }
+}
+
+/// What the kernel says of an interface.
+fn link(name: &str) -> Option<Link> {
+    let links = Netlink::open().and_then(|mut netlink| netlink.links()).ok()?;
+    links.into_iter().find(|link| link.name == name)
 }
 
 fn unreachable(error: &io::Error) -> ScriptFile {

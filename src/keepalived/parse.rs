@@ -32,8 +32,8 @@ pub(super) fn parse(
     grammar: &mut dyn Grammar,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Node> {
-    let mut parser = Parser { statements, at: 0, depth: 0, extra: None, grammar, diagnostics };
-    let balance = parser.balance();
+    let mut parser =
+        Parser { statements, at: 0, open: Vec::new(), extra: None, grammar, diagnostics };
     let mut nodes = Vec::new();
     while parser.at < parser.statements.len() {
         let (block, closed) = parser.block("main");
@@ -42,10 +42,12 @@ pub(super) fn parse(
             parser.unknown_close(span);
         }
     }
-    if let Some((open, span)) = balance {
-        let message = format!("There are {open} missing '}}'s or extra '{{'s");
+    if let Some(outermost) = parser.open.first() {
+        let message = format!("There are {} missing '}}'s or extra '{{'s", parser.open.len());
         let diagnostic = Diagnostic::error("keepalived/unclosed", message);
-        parser.diagnostics.push(diagnostic.label(span, "this block is still open at the end"));
+        parser
+            .diagnostics
+            .push(diagnostic.label(*outermost, "this block is still open at the end"));
     }
     nodes
 }
@@ -53,8 +55,8 @@ pub(super) fn parse(
 struct Parser<'a> {
     statements: Vec<Statement>,
     at: usize,
-    /// Braces that were opened and not closed, whatever they belong to.
-    depth: usize,
+    /// Braces that were opened and not closed, whatever they belong to, with the words before them.
+    open: Vec<Span>,
     /// The last brace that closes more than was opened, which was said.
     extra: Option<Span>,
     grammar: &'a mut dyn Grammar,
@@ -62,22 +64,6 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// How many braces are never closed, and where the outermost of them is.
-    fn balance(&self) -> Option<(usize, Span)> {
-        let mut open: Vec<Span> = Vec::new();
-        for statement in &self.statements {
-            match statement.end {
-                End::Open(span) => {
-                    let words = statement.words.first().map_or(span, |word| word.span);
-                    open.push(words.to(span));
-                }
-                End::Close(_) => drop(open.pop()),
-                End::Line => {}
-            }
-        }
-        Some((open.len(), *open.first()?))
-    }
-
     /// Statements of `context` up to the closing brace, whose place comes back with them.
     fn block(&mut self, context: &'static str) -> (Vec<Node>, Option<Span>) {
         let mut nodes = Vec::new();
@@ -173,10 +159,11 @@ impl Parser<'_> {
         self.at += 1;
         let (words, end) = (std::mem::take(&mut statement.words), statement.end);
         match end {
-            End::Open(_) => self.depth += 1,
-            End::Close(span) if self.depth == 0 => self.extra_close(span),
-            End::Close(_) => self.depth -= 1,
-            End::Line => {}
+            End::Open(span) => {
+                self.open.push(words.first().map_or(span, |word| word.span.to(span)));
+            }
+            End::Close(span) if self.open.pop().is_none() => self.extra_close(span),
+            End::Close(_) | End::Line => {}
         }
         Some(Statement { words, end })
     }
@@ -186,7 +173,7 @@ impl Parser<'_> {
         match self.statements.get(self.at) {
             Some(Statement { words, end: End::Open(span) }) if words.is_empty() => {
                 self.at += 1;
-                self.depth += 1;
+                self.open.push(*span);
                 Some(*span)
             }
             _ => None,

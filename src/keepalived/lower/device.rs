@@ -20,7 +20,6 @@ impl Lowering<'_> {
     fn vmac(&mut self, instance: &Instance, vrid: u8, base: &str) -> Option<Device> {
         let vmac = instance.network.vmac.as_ref()?;
         let name = &instance.name.value;
-        let ipv6 = is_ipv6(instance);
         let mut transmit_base = instance.network.transmit_base.is_some();
         if !transmit_base && !instance.unicast.peers.is_empty() {
             transmit_base = true;
@@ -46,20 +45,9 @@ impl Lowering<'_> {
             }
             !foreign
         });
-        let prefix = self.config.globals.network.vmac_prefix.as_deref().unwrap_or(PREFIX);
-        let device = match given {
-            Some(given) => given.value.clone(),
-            None => self.device_name(prefix, vrid, ipv6),
-        };
-        self.devices.insert(device.clone());
-        Some(Device {
-            name: device,
-            base: base.to_owned(),
-            mac: mac(instance, vrid, ipv6),
-            ipv6,
-            transmit_base,
-            ipvlan: None,
-        })
+        let given = given.map(|given| given.value.clone());
+        let device = self.device(instance, vrid, base, given);
+        Some(Device { transmit_base, ..device })
     }
 
     /// `use_ipvlan`, which counts where there is `use_vmac`, too.
@@ -73,19 +61,33 @@ impl Lowering<'_> {
                  instance to fault state"
             ));
         }
-        let prefix = self.config.globals.network.vmac_prefix.as_deref().unwrap_or(PREFIX);
         let of_vmac = instance.network.vmac.as_ref().and_then(|vmac| vmac.name.as_ref());
         let given = ipvlan.name.as_ref().or(of_vmac).map(|name| name.value.clone());
-        let device = given.unwrap_or_else(|| self.device_name(prefix, vrid, ipv6));
-        self.devices.insert(device.clone());
-        Some(Device {
-            name: device,
+        let device = self.device(instance, vrid, base, given);
+        let ipvlan = Ipvlan { address: ipvlan.address, mode: ipvlan.mode };
+        Some(Device { ipvlan: Some(ipvlan), ..device })
+    }
+
+    /// An instance's interface of the name given, or of one made of prefix and VRID.
+    fn device(
+        &mut self,
+        instance: &Instance,
+        vrid: u8,
+        base: &str,
+        given: Option<String>,
+    ) -> Device {
+        let ipv6 = is_ipv6(instance);
+        let prefix = self.config.globals.network.vmac_prefix.as_deref().unwrap_or(PREFIX);
+        let name = given.unwrap_or_else(|| self.device_name(prefix, vrid, ipv6));
+        self.devices.insert(name.clone());
+        Device {
+            name,
             base: base.to_owned(),
             mac: mac(instance, vrid, ipv6),
             ipv6,
             transmit_base: false,
-            ipvlan: Some(Ipvlan { address: ipvlan.address, mode: ipvlan.mode }),
-        })
+            ipvlan: None,
+        }
     }
 
     /// A router with the interfaces that it makes, and its addresses on them.

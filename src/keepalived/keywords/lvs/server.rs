@@ -75,10 +75,7 @@ pub(super) fn server_closed(
 }
 
 fn method(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Diagnostics) {
-    let whom = match config.checkers.level {
-        Level::Service => "virtual server",
-        _ => "real server",
-    };
+    let whom = whose(config);
     if let (Some(forwarding), Some(common)) =
         (forwarding::read(node, whom, diagnostics), common(config))
     {
