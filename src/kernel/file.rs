@@ -31,6 +31,12 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     draft.publish(path)
 }
 
+/// No room, or no descriptors: what may be otherwise later, whoever asks.
+pub fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::ENOSPC, libc::EDQUOT, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|number| shortages.contains(&number))
+}
+
 /// Goes, unless it was published.
 struct Draft(Option<PathBuf>);
 

@@ -47,7 +47,12 @@ pub fn init(path: &Path, init: InitFile) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    write_value(&mut File::create_new(path)?, init.value)
+    let written = write_value(&mut File::create_new(path)?, init.value);
+    if written.is_err() {
+        // An empty one would be taken for a value when the disk isn't full any more.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn write_value(file: &mut File, value: i32) -> io::Result<()> {

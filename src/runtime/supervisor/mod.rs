@@ -108,6 +108,7 @@ pub struct Supervisor {
     roles: [Role; 2],
     systemd: Systemd,
     pid_file: Option<PidFile>,
+    missing: pid_file::Missing,
     phase: Phase,
     loading: Loading,
     schedule: Schedule,
@@ -159,6 +160,7 @@ impl Supervisor {
             roles: [Role::new(RoleKind::Vrrp), Role::new(RoleKind::Stream)],
             systemd: Systemd::from_environment(),
             pid_file: None,
+            missing: pid_file::Missing::default(),
             phase: Phase::Running,
             loading: Loading::Idle,
             schedule: Schedule::default(),
@@ -207,7 +209,7 @@ impl Supervisor {
             launch.finish(1);
             return 1;
         }
-        if let Err(error) = self.write_pid_file() {
+        if let Err(error) = self.write_first_pid_file() {
             tracing::error!(level = "emerg", "{error}");
             launch.finish(1);
             return 1;
@@ -230,6 +232,7 @@ impl Supervisor {
                 self.handle(event, &events);
             }
             self.look_after_roles(&events);
+            self.write_missing_pid_files();
             if self.schedule.is_due() {
                 self.reload(&events);
             }
@@ -239,7 +242,8 @@ impl Supervisor {
     /// Waits for what happens next; `None`: a deadline came first.
     async fn next_event(&self, inbox: &mut UnboundedReceiver<Event>) -> Option<Event> {
         let roles = self.roles.iter().filter_map(Role::deadline);
-        let mut deadline = roles.chain(self.schedule.deadline()).min();
+        let others = [self.schedule.deadline(), self.missing.deadline()];
+        let mut deadline = roles.chain(others.into_iter().flatten()).min();
         if let Phase::Starting { until, .. } = &self.phase {
             deadline = Some(deadline.map_or(*until, |deadline| deadline.min(*until)));
         }

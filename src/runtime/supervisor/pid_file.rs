@@ -3,8 +3,10 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{Face, Kind, Refusal, RoleKind, Supervisor};
+use crate::kernel::file::is_shortage;
 use crate::kernel::process;
 use crate::plan::Plan;
 use crate::runtime::log;
@@ -20,9 +22,17 @@ impl PidFile {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(path, format!("{pid}\n"))?;
-        // Whatever the umask: scripts of all users look for it.
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
+        let written = std::fs::write(path, format!("{pid}\n")).and_then(|()| {
+            // Whatever the umask: scripts of all users look for it.
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+        });
+        if let Err(error) = written {
+            if is_shortage(&error) {
+                // An empty one would name nobody to whoever reads it.
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(error);
+        }
         Ok(PidFile { path: path.to_owned() })
     }
 
@@ -46,8 +56,63 @@ pub(super) fn owner(path: &Path, name: &str) -> Option<i32> {
     (other && process::lives(pid, name)).then_some(pid)
 }
 
+/// How often a file is tried again that there was no room for.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Pid files that there was no room for.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    try_at: Option<Instant>,
+    failures: u32,
+    /// This is a further try.
+    again: bool,
+}
+
+impl Missing {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.try_at
+    }
+
+    /// Takes note of a failure; is it news?
+    fn note(&mut self, error: &io::Error) -> bool {
+        if !is_shortage(error) {
+            return true;
+        }
+        self.failures += 1;
+        self.try_at = Some(Instant::now() + AGAIN);
+        !self.again
+    }
+}
+
 impl Supervisor {
-    pub(super) fn write_pid_file(&mut self) -> std::io::Result<()> {
+    /// At the start, when a file that can't be written is a mistake in the command line; unless
+    /// there is just no room for it: the daemon is worth more than that.
+    pub(super) fn write_first_pid_file(&mut self) -> io::Result<()> {
+        match self.write_pid_file() {
+            Err(error) if self.face.kind != Kind::Nginx && self.missing.deadline().is_some() => {
+                tracing::error!("{error}");
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    /// Tries again what there was no room for.
+    pub(super) fn write_missing_pid_files(&mut self) {
+        if self.missing.deadline().is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.missing.try_at = None;
+        self.missing.again = true;
+        self.rewrite_pid_files();
+        self.missing.again = false;
+        if self.missing.try_at.is_none() {
+            let failures = std::mem::take(&mut self.missing).failures;
+            tracing::info!("Pid files are written again, after {failures} failures");
+        }
+    }
+
+    fn write_pid_file(&mut self) -> std::io::Result<()> {
         let path = match self.face.kind {
             Kind::Nginx => self.plan.stream.as_ref().map(|stream| stream.process.pid.clone()),
             _ => self.face.pid_file.clone(),
@@ -57,6 +122,7 @@ impl Supervisor {
             return Ok(());
         }
         let file = PidFile::write(&path, std::process::id() as i32).map_err(|error| {
+            self.missing.note(&error);
             let reason = log::reason(&error);
             std::io::Error::other(format!("open() \"{}\" failed ({reason})", path.display()))
         })?;
@@ -76,13 +142,18 @@ impl Supervisor {
         let Some(path) = self.role_pid_path(kind) else { return };
         match PidFile::write(&path, pid) {
             Ok(file) => self.role(kind).pid_file = Some(file),
-            Err(error) => tracing::error!("{}: {error}", path.display()),
+            Err(error) if self.missing.note(&error) => {
+                tracing::error!("{}: {error}", path.display());
+            }
+            Err(_) => {}
         }
     }
 
     /// The plan may have moved them.
     pub(super) fn rewrite_pid_files(&mut self) {
-        if let Err(error) = self.write_pid_file() {
+        if let Err(error) = self.write_pid_file()
+            && !self.missing.again
+        {
             tracing::error!(level = "emerg", "{error}");
         }
         for kind in RoleKind::ALL {

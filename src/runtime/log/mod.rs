@@ -5,13 +5,13 @@
 //! lost, with a line that says how many, where it can't keep up.
 //!
 //! A line's level is nginx's where an event has a field `level` (`level = "notice"`), else
-//! tracing's own.
+//! tracing's own. Where lines go, and what happens when one doesn't get there, is in [`sink`].
+
+mod sink;
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -24,6 +24,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
+use self::sink::Sink;
 use crate::kernel::local_time::LocalTime;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
 
@@ -78,7 +79,9 @@ pub fn outputs(logs: &[ErrorLog]) -> Vec<(Output, LogLevel)> {
 /// Sends this process's events to `settings.outputs` from now on; may be called again.
 ///
 /// # Errors
-/// A file that can't be opened; everything goes on as before then.
+/// A file that can't be opened; everything goes on as before then. One that keepalived's `-g` names
+/// and only a full disk keeps from being opened is no error: its lines are counted until there is
+/// room.
 pub fn configure(settings: &Settings) -> io::Result<()> {
     let opened = Opened::open(settings)?;
     let journal = JOURNAL.get_or_init(|| {
@@ -162,11 +165,7 @@ fn open_anew(shared: &Shared) {
     let mut failures = Vec::new();
     if let Some(opened) = shared.lock().as_mut() {
         for (sink, _) in &mut opened.sinks {
-            let Sink::File { path, file } = sink else { continue };
-            match append(path) {
-                Ok(new) => *file = new,
-                Err(error) => failures.push(error),
-            }
+            failures.extend(sink.open_anew().err());
         }
     }
     for failure in failures {
@@ -213,24 +212,11 @@ struct Opened {
     least: LogLevel,
 }
 
-enum Sink {
-    Stderr,
-    File { path: PathBuf, file: File },
-    Syslog { facility: u8, socket: Option<UnixDatagram> },
-}
-
 impl Opened {
     fn open(settings: &Settings) -> io::Result<Opened> {
-        let sinks = settings.outputs.iter().map(|(output, level)| {
-            let sink = match output {
-                Output::Stderr => Sink::Stderr,
-                Output::File(path) => Sink::File { path: path.clone(), file: append(path)? },
-                Output::Syslog { facility } => {
-                    Sink::Syslog { facility: *facility, socket: syslog().ok() }
-                }
-            };
-            Ok((sink, *level))
-        });
+        let patient = settings.voice == Voice::Keepalived;
+        let sinks =
+            settings.outputs.iter().map(|(it, level)| Ok((Sink::open(it, patient)?, *level)));
         let sinks = sinks.collect::<io::Result<Vec<_>>>()?;
         let least = sinks.iter().map(|(_, level)| *level).min().unwrap_or(LogLevel::Emerg);
         Ok(Opened {
@@ -259,39 +245,38 @@ impl Opened {
         }
     }
 
-    /// A log that can't be written must not stop what it tells about: such lines are lost.
+    /// A log that can't be written must not stop what it tells about: such lines are counted, and the
+    /// others told.
     fn write(&mut self, level: LogLevel, thread: Pid, text: &str) {
+        for failure in self.write_to_sinks(level, thread, text) {
+            // One that fails with this, too, has its own count.
+            self.write_to_sinks(LogLevel::Error, thread, &failure);
+        }
+    }
+
+    /// What is to be said about sinks that take nothing any more.
+    fn write_to_sinks(&mut self, level: LogLevel, thread: Pid, text: &str) -> Vec<String> {
         let line = self.line(level, thread, text);
-        let tag = match self.voice {
-            Voice::Nginx => "nginx",
-            _ => self.name.as_str(),
-        };
-        for (sink, least) in &mut self.sinks {
+        let mut sinks = std::mem::take(&mut self.sinks);
+        let mut failures = Vec::new();
+        for (sink, least) in &mut sinks {
             if level < *least {
                 continue;
             }
-            match sink {
-                Sink::Stderr => _ = io::stderr().write_all(line.as_bytes()),
-                Sink::File { file, .. } => _ = file.write_all(line.as_bytes()),
-                Sink::Syslog { facility, socket } => {
-                    let number = u32::from(*facility) * 8 + syslog_level(level);
-                    let time = LocalTime::now().syslog();
-                    let process = std::process::id();
-                    let line = format!("<{number}>{time} {tag}[{process}]: {text}");
-                    let sent = socket.as_ref().map(|socket| socket.send(line.as_bytes()));
-                    let lost = !matches!(sent, Some(Ok(_)));
-                    if lost
-                        && !matches!(&sent, Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock)
-                    {
-                        // The logger was restarted, or has come up only now.
-                        *socket = syslog().ok();
-                        if let Some(socket) = socket {
-                            _ = socket.send(line.as_bytes());
-                        }
-                    }
-                }
+            if let Sink::Syslog(syslog) = sink {
+                let tag = match self.voice {
+                    Voice::Nginx => "nginx",
+                    _ => self.name.as_str(),
+                };
+                syslog.send(syslog_level(level), tag, text);
+                continue;
             }
+            let gap =
+                |lost| self.line(LogLevel::Warn, thread, &format!("{lost} log lines lost here"));
+            failures.extend(sink.write(&line, gap).err());
         }
+        self.sinks = sinks;
+        failures
     }
 }
 
@@ -390,15 +375,6 @@ fn syslog_level(level: LogLevel) -> u32 {
     LEVELS[level as usize].2
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("open() \"{}\" failed ({})", path.display(), reason(&error)),
-        )
-    })
-}
-
 /// An error of the system as nginx writes it: `2: No such file or directory`.
 pub fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
@@ -409,14 +385,6 @@ pub fn reason(error: &io::Error) -> String {
         }
         None => error.to_string(),
     }
-}
-
-fn syslog() -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    // A logger that hangs must not hang us.
-    socket.set_nonblocking(true)?;
-    socket.connect("/dev/log")?;
-    Ok(socket)
 }
 
 /// `2026-11-22T23:14:39Z`
