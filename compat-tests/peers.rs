@@ -18,6 +18,7 @@ mod mishaps;
 mod processes;
 mod reload;
 mod scripts;
+mod shortage;
 mod tracking;
 mod unicast;
 mod version3;

@@ -72,6 +72,35 @@ impl Daemon {
         daemon
     }
 
+    /// The same, with options, after `prepare` has been run in a mount namespace of its own: shell
+    /// lines whose `$1` is the bed's folder, which is to be seen by the daemon. Its pid files are in
+    /// the folder `pids` in there.
+    pub(crate) fn start_prepared(
+        bed: &Bed,
+        host: &Host,
+        maker: Maker,
+        config: &str,
+        prepare: &str,
+        options: &[&str],
+        pids: &str,
+    ) -> Daemon {
+        let base = format!("{}-{maker:?}", host.name);
+        let file = bed.path(&format!("{base}.conf"));
+        std::fs::write(&file, config).unwrap();
+        let mut command = host.command("unshare");
+        let script = format!("set -e; {prepare}\nshift; exec \"$@\"");
+        command.args(["-m", "sh", "-c", &script, "sh"]).arg(bed.folder.path());
+        command.arg(program(bed, maker, true)).args(options);
+        let mut daemon = Self::spawn_with(bed, command, &base, maker, &file, Path::new(pids));
+        daemon.vrrp_pid = daemon.inside(&format!("{pids}-vrrp.pid"));
+        daemon
+    }
+
+    /// A file as the daemon sees it.
+    pub(crate) fn inside(&self, path: &str) -> PathBuf {
+        format!("/proc/{}/root{path}", self.pid()).into()
+    }
+
     fn launch(
         bed: &Bed,
         host: &Host,
@@ -104,10 +133,21 @@ impl Daemon {
     }
 
     /// `command` is the program as it is to be called, `base` what its files are called.
-    fn spawn(bed: &Bed, mut command: Command, base: &str, maker: Maker, config: &Path) -> Daemon {
+    fn spawn(bed: &Bed, command: Command, base: &str, maker: Maker, config: &Path) -> Daemon {
+        Self::spawn_with(bed, command, base, maker, config, &bed.path(base))
+    }
+
+    fn spawn_with(
+        bed: &Bed,
+        mut command: Command,
+        base: &str,
+        maker: Maker,
+        config: &Path,
+        pids: &Path,
+    ) -> Daemon {
         let log = bed.path(&format!("{base}.log"));
         let output = std::fs::File::options().append(true).create(true).open(&log).unwrap();
-        let pid = |which: &str| bed.path(&format!("{base}-{which}.pid"));
+        let pid = |which: &str| PathBuf::from(format!("{}-{which}.pid", pids.display()));
         command.args(["-n", "-l", "-D", "-P", "-f"]).arg(config);
         for (option, which) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "checkers")] {
             command.arg(option).arg(pid(which));

@@ -73,7 +73,7 @@ fn no_check_outlives_a_killed_role() {
     assert!(is_clean(daemon.stop()));
 }
 
-fn children(pid: u32) -> Vec<u32> {
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of_task = |task: std::io::Result<fs::DirEntry>| {
         fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default()
@@ -82,14 +82,14 @@ fn children(pid: u32) -> Vec<u32> {
     pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-fn comm(pid: u32) -> String {
+pub(super) fn comm(pid: u32) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     text.trim().to_owned()
 }
 
 /// How a process runs, as far as the kernel tells: its name, CPUs and locked memory; policy,
 /// real-time priority and nice value of its first thread; umask; limit of real-time CPU.
-fn bearing(pid: u32) -> Vec<String> {
+pub(super) fn bearing(pid: u32) -> Vec<String> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
     let status = read("status");
     let field = |name: &str| {

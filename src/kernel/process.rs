@@ -341,3 +341,10 @@ pub fn allow_descriptors(number: u64) -> io::Result<()> {
         .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, number.min(hard), hard))?;
     Ok(())
 }
+
+/// The same, unless there are enough already.
+pub fn need_descriptors(number: u64) -> io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit};
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < number { allow_descriptors(number) } else { Ok(()) }
+}

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
+use super::spare;
 use crate::kernel::process::{die_with_this_thread, run_as};
 use crate::plan::track::RunAs;
 
@@ -68,7 +69,7 @@ impl Script {
         if bound {
             die_with_this_thread(command.as_std_mut());
         }
-        let child = command.spawn()?;
+        let child = spare::with_enough(|| command.spawn())?;
         let group = child.id().map_or(0, |pid| pid as i32);
         Ok(Script { child, group: Pid::from_raw(group) })
     }

@@ -10,6 +10,7 @@ pub mod census;
 pub mod command;
 pub mod files;
 pub mod mail;
+mod spare;
 pub mod tool;
 
 use std::cell::Cell;

@@ -11,6 +11,7 @@ mod agenda;
 mod announcing;
 mod bearing;
 mod bus;
+mod deaf;
 mod deeds;
 mod devices;
 mod directory;

@@ -33,7 +33,7 @@ use crate::plan::vrrp_process::VrrpProcess;
 use crate::plan::wire::Family;
 use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
 use crate::runtime::probe::{Finding, Probe};
-use crate::vrrp::machine::{Event, Received, State};
+use crate::vrrp::machine::{Event, Received};
 use crate::vrrp::pace::Pacer;
 use crate::vrrp::packet::vrid_of;
 
@@ -161,7 +161,8 @@ impl Role {
         role.routers.reserve_exact(plan.routers.len());
         for router in plan.routers {
             let inherits = inherits(&role.network, &still_there, &router);
-            let first = if inherits { Event::Resume } else { Event::Start };
+            let resumes = inherits && role.network.hears(&router);
+            let first = if resumes { Event::Resume } else { Event::Start };
             beginners.push((role.admit(now, router), first));
         }
         // All are swept before one begins, as with keepalived.
@@ -256,6 +257,7 @@ impl Role {
             self.network.beats.deadline(),
             self.network.delays.deadline(),
             self.report_at,
+            self.network.sockets_deadline(),
             self.pacer.deadline(),
         ];
         self.agenda.next().into_iter().chain(others.into_iter().flatten()).min()
@@ -279,8 +281,8 @@ impl Role {
             if let Some(due) = machine.deadline() {
                 self.bearing.note(now, now - due, machine.router().advert_interval);
             }
-            let ready = machine.state() != State::Backup || self.network.is_ready(machine.router());
-            self.tell(now, at, if ready { Event::Timeout } else { Event::Unready });
+            let event = self.expiry(at);
+            self.tell(now, at, event);
         }
         if self.pacer.deadline().is_some_and(|deadline| deadline <= now) {
             self.announce_what_waited(now);
@@ -300,6 +302,9 @@ impl Role {
         if self.network.delays.deadline().is_some_and(|deadline| deadline <= now) {
             let incidents = self.network.act_on_delayed(now);
             self.act_on(now, incidents);
+        }
+        if self.network.sockets_deadline().is_some_and(|at| at <= now) {
+            self.open_missing_sockets(now);
         }
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_held();

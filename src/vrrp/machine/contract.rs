@@ -54,6 +54,9 @@ pub enum Event {
     /// It has, but nothing can be sent yet from the source address, which is still being checked for
     /// duplicates (RFC 4862 section 5.4): nobody would hear of a new active router.
     Unready,
+    /// It has, but nothing could be heard meanwhile (there is no socket): silence tells nothing about
+    /// the others, and it is waited for anew. The same when a socket has come.
+    Deaf,
     /// A VRRP packet came in on this router's interface for its VRID (or any VRID that the shell
     /// could read from a malformed one). The machine validates it.
     Packet(Received),

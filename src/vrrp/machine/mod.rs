@@ -189,6 +189,8 @@ impl Machine {
             Event::Timeout => self.time_out(now, out),
             Event::Unready if self.state == State::Backup => self.wait(now, CountdownSpan::Skew),
             Event::Unready => self.time_out(now, out),
+            Event::Deaf if self.state == State::Backup => self.wait(now, CountdownSpan::Down),
+            Event::Deaf => {}
             Event::Packet(packet) => self.hear(now, &packet, out),
             Event::Interface { up, primary } => self.follow_interface(now, up, primary, out),
             Event::Tracking(verdict) => self.track(now, verdict, out),

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use self::addresses::Addresses;
 use self::beats::Beats;
@@ -257,6 +258,18 @@ impl Network {
         let Some(link) = self.links.get(router.advert_interface()) else { return true };
         let source = router.source.or_else(|| self.first(link.index, router.family()));
         source.is_none_or(|source| !self.addresses.is_tentative(link.index, source))
+    }
+
+    /// Would an advert for this router be heard? Not without a socket; where its interface isn't
+    /// there, that is said elsewhere.
+    pub(super) fn hears(&self, router: &VirtualRouter) -> bool {
+        !self.links.contains_key(router.advert_interface())
+            || self.ear(router).is_none_or(|ear| self.wires.is_open(&ear))
+    }
+
+    /// When to try again to open sockets: [`serve`](Self::serve).
+    pub(super) fn sockets_deadline(&self) -> Option<Instant> {
+        self.wires.deadline()
     }
 
     /// Is there such an interface, and is it up?

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use crate::kernel::netlink::Link;
+use crate::kernel::process;
 use crate::kernel::raw::{Letter, Packet, Receiver, Sender};
 use crate::plan::wire::Family;
 use crate::vrrp::packet::Outgoing;
@@ -24,6 +26,9 @@ pub(in crate::runtime::vrrp) struct Ear {
 #[derive(Debug, Default)]
 pub(super) struct Wires {
     open: BTreeMap<Ear, Wire>,
+    /// Those that couldn't be opened, and how often.
+    failed: BTreeMap<Ear, u32>,
+    try_at: Option<Instant>,
     /// At which of them the next look for packets begins: a flood on one keeps none unheard.
     turn: usize,
 }
@@ -38,7 +43,22 @@ struct Wire {
     sender: Sender,
 }
 
+/// How often a socket is tried again that couldn't be opened.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Descriptors for everything else: scripts, dumps, devices.
+const OTHERS: u64 = 256;
+
 impl Wires {
+    pub(super) fn is_open(&self, ear: &Ear) -> bool {
+        self.open.contains_key(ear)
+    }
+
+    /// When to try again what couldn't be opened.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.try_at
+    }
+
     /// Opens what is wanted (with the size of its receive buffer in bytes; 0: the kernel's usual one)
     /// and isn't open, and closes what isn't wanted, or is on an interface
     /// that has been replaced by another one.
@@ -47,6 +67,10 @@ impl Wires {
             let index = links.get(&ear.interface).map(|link| link.index);
             index == Some(wire.index) && wanted.contains_key(ear)
         });
+        // Each takes two. Where that isn't allowed, those that can't be opened are said by name.
+        let _ = process::need_descriptors(2 * wanted.len() as u64 + OTHERS);
+        self.failed.retain(|ear, _| wanted.contains_key(ear));
+        self.try_at = None;
         for (ear, room) in wanted {
             let Some(link) = links.get(&ear.interface) else { continue };
             self.open(link.index, ear.clone());
@@ -93,9 +117,20 @@ impl Wires {
                     "VRRP sockpool: [ifindex(  {index}), family({family}), proto({protocol}), {cast}, \
                      address({address})]"
                 );
+                if let Some(failures) = self.failed.remove(&key) {
+                    tracing::info!(
+                        "there is a socket for {address} on {interface} now, after {failures} failures"
+                    );
+                }
                 self.open.insert(key, wire);
             }
-            Err(error) => tracing::error!("no socket for {address} on {interface}: {error}"),
+            Err(error) => {
+                if !self.failed.contains_key(&key) {
+                    tracing::error!("no socket for {address} on {interface}: {error}");
+                }
+                *self.failed.entry(key).or_default() += 1;
+                self.try_at = Some(Instant::now() + AGAIN);
+            }
         }
     }
 
