@@ -6,7 +6,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -19,6 +19,11 @@ pub trait Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Existing paths that match a shell pattern, sorted.
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
+
+    /// Is it anything but a plain file that nobody may execute?
+    fn is_program_or_device(&self, _path: &Path) -> bool {
+        false
+    }
     /// Is there a network interface of this name?
     fn interface_exists(&self, name: &str) -> bool;
     /// Is there one of this name that isn't a virtual MAC interface (macvlan)?
@@ -74,6 +79,12 @@ pub struct ThisHost;
 impl Host for ThisHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn is_program_or_device(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|meta| {
+            !meta.is_dir() && (!meta.is_file() || meta.permissions().mode() & 0o111 != 0)
+        })
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
@@ -234,7 +245,6 @@ impl<'a> Runner<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::Host;
-use crate::text::{Diagnostic, Span};
+use crate::text::{Diagnostic, Severity, Span};
 
 /// What must be there (keepalived.conf(5), `include_check`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,8 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Reads the files that `pattern` means, seen from `folder`.
+/// Reads the files that `pattern` means, seen from `folder`. keepalived doesn't start with a file
+/// missing that its checks ask for.
 pub(super) fn read(
     pattern: &str,
     folder: &Path,
@@ -83,48 +84,44 @@ pub(super) fn read(
     complain: &mut dyn FnMut(Diagnostic),
 ) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut missing = Vec::new();
+    let mut is_missing = false;
     let alternatives = braces(pattern);
     let several = alternatives.len() > 1;
-    let severity = |strict: bool| match strict {
-        true => crate::text::Severity::Error,
-        false => crate::text::Severity::Warning,
+    let mut complain = |strict: bool, message: String| {
+        let severity = if strict { Severity::Fatal } else { Severity::Warning };
+        complain(Diagnostic::new(severity, "keepalived/include", message).at(span));
     };
     for alternative in &alternatives {
         let path = folder.join(alternative);
         let wild = alternative.contains(['*', '?', '[']);
         let paths = if wild { host.glob(&path.to_string_lossy()) } else { vec![path] };
-        if paths.is_empty() && checks.wildcard {
-            let message = format!("No config files matched '{alternative}'.");
-            complain(Diagnostic::error("keepalived/include", message).at(span));
-        } else if paths.is_empty() && !several && is_without_folder(&folder.join(alternative), host)
-        {
-            let message = format!("Config files missing '{alternative}'.");
-            complain(Diagnostic::warning("keepalived/include", message).at(span));
+        if paths.is_empty() && !several {
+            if is_without_folder(&folder.join(alternative), host) {
+                is_missing = true;
+            } else if checks.wildcard {
+                complain(true, format!("No config files matched '{alternative}'."));
+            }
         }
         for path in paths {
+            // Not read, for reading a device may not end, and scripts lie beside configs.
+            if host.is_program_or_device(&path) {
+                let path = path.display();
+                let what = "is not a regular non-executable file - skipping";
+                complain(checks.any(), format!("Configuration file '{path}' {what}"));
+                continue;
+            }
             match host.read(&path) {
                 Ok(bytes) => found.push(Found { path, bytes }),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    missing.push(alternative);
-                }
-                Err(error) => {
-                    let message = problem(&path, &error);
-                    let severity = severity(checks.any());
-                    complain(Diagnostic::new(severity, "keepalived/include", message).at(span));
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => is_missing = true,
+                Err(error) => complain(checks.any(), problem(&path, &error)),
             }
         }
     }
-    if several && checks.brace {
-        for alternative in missing {
-            let message = format!("Config files missing '{alternative}'.");
-            complain(Diagnostic::error("keepalived/include", message).at(span));
-        }
-    } else if !missing.is_empty() && found.is_empty() {
-        let message = format!("Config files missing '{pattern}'.");
-        let severity = severity(checks.matching || checks.wildcard);
-        complain(Diagnostic::new(severity, "keepalived/include", message).at(span));
+    let strict = if several { checks.brace } else { checks.matching || checks.wildcard };
+    match (is_missing, found.is_empty()) {
+        (true, true) => complain(strict, format!("Config files missing '{pattern}'.")),
+        (true, false) => complain(strict, format!("Some config files missing: \"{pattern}\".")),
+        (false, _) => {}
     }
     found
 }

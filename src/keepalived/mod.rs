@@ -114,7 +114,8 @@ pub fn config_test_says(diagnostics: &Diagnostics) -> impl Iterator<Item = &Diag
 }
 
 /// What `keepalived -t` exits with after these complaints: 0 nothing that matters, 2 a line that
-/// it can't read on from, 5 errors, 6 scripts that nothing guards.
+/// it can't read on from, 5 errors, 6 scripts that nothing guards, or a file that must be included
+/// and can't.
 pub fn config_test_exit(diagnostics: &Diagnostics) -> u8 {
     let any = |code: &str| diagnostics.iter().any(|diagnostic| diagnostic.code == code);
     let fatal = |code: &str| {
@@ -123,10 +124,18 @@ pub fn config_test_exit(diagnostics: &Diagnostics) -> u8 {
     };
     match diagnostics.worst() {
         _ if fatal("keepalived/missing-parameter") => 2,
+        _ if is_include_missing(diagnostics) => 6,
         // It ends before it comes to the scripts.
         _ if fatal("keepalived/interface") => 5,
         _ if any("keepalived/script-security") => 6,
         Some(Severity::Error | Severity::Fatal) => 5,
         _ => 0,
     }
+}
+
+/// Is there no file where an `include` insists on one? keepalived then ends with 6, with or without
+/// `-t`.
+pub fn is_include_missing(diagnostics: &Diagnostics) -> bool {
+    let mut all = diagnostics.iter();
+    all.any(|it| it.code == "keepalived/include" && it.severity == Severity::Fatal)
 }

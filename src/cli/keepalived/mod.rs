@@ -15,7 +15,7 @@ use self::asked::{Asked, parse};
 pub(super) use self::places::PID_FILE;
 use self::places::{Places, ident, settings};
 use super::{inspect, loading};
-use crate::keepalived::{config_test_exit, config_test_says};
+use crate::keepalived::{config_test_exit, config_test_says, is_include_missing};
 use crate::kernel::process::{self, Launch};
 use crate::load::Inputs;
 use crate::plan::Plan;
@@ -30,6 +30,7 @@ const CONF: &str = "/etc/keepalived/keepalived.conf";
 const CANNOT_RUN: u8 = 2;
 const ALL_CONFIG_MISSING: u8 = 4;
 const NO_CONFIG: u8 = 6;
+const INCLUDE_MISSING: u8 = 6;
 
 pub(super) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     let asked = match parse(arguments) {
@@ -146,6 +147,9 @@ fn start(
                 Severity::Error | Severity::Fatal => tracing::error!("{line}"),
             }
         }
+    }
+    if is_include_missing(&loaded.diagnostics) {
+        return ExitCode::from(INCLUDE_MISSING);
     }
     save(&loaded.plan, &loading::copy(&loaded.sources, &loaded.plan));
     let Some(mut plan) = loaded.into_plan() else {

@@ -108,6 +108,13 @@ impl Reader<'_> {
             }
         }
         read.flags.sort();
+        if read.address.is_ipv6() && read.scope != Scope::default() {
+            let address = self.line.name.lossy();
+            let message =
+                format!("Cannot specify scope for IPv6 addresses ({address}) - ignoring scope");
+            read.scope = Scope::default();
+            self.complain(&self.line.name.clone(), message);
+        }
         if read.peer.is_some() && self.line.name.text.contains(&b'/') {
             read.prefix = longest(&read.address);
             let message = "Cannot specify address prefix when specifying peer address - ignoring";

@@ -7,6 +7,7 @@
 //! A line's level is nginx's where an event has a field `level` (`level = "notice"`), else
 //! tracing's own. Where lines go, and what happens when one doesn't get there, is in [`sink`].
 
+mod logger;
 mod sink;
 
 use std::fmt::Write as _;
@@ -267,6 +268,11 @@ impl Opened {
                 let tag = match self.voice {
                     Voice::Nginx => "nginx",
                     _ => self.name.as_str(),
+                };
+                let level = match (self.voice, level) {
+                    // All that keepalived tells is "info".
+                    (Voice::Keepalived, LogLevel::Notice) => LogLevel::Info,
+                    _ => level,
                 };
                 syslog.send(syslog_level(level), tag, text);
                 continue;

@@ -3,9 +3,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use super::logger::Logger;
 use super::{Output, reason};
 use crate::kernel::file::is_shortage;
 use crate::kernel::local_time::LocalTime;
@@ -29,7 +29,8 @@ impl Sink {
         Ok(match output {
             Output::Stderr => Sink::Stderr(Gap::default()),
             Output::Syslog { facility } => {
-                Sink::Syslog(Syslog { facility: *facility, socket: connect().ok() })
+                let logger = Logger::behind(Path::new("/dev/log"));
+                Sink::Syslog(Syslog { facility: *facility, logger })
             }
             Output::File(path) => {
                 let file = match open(path) {
@@ -128,7 +129,7 @@ impl Gap {
 
 pub(super) struct Syslog {
     facility: u8,
-    socket: Option<UnixDatagram>,
+    logger: Logger,
 }
 
 impl Syslog {
@@ -136,25 +137,8 @@ impl Syslog {
     pub(super) fn send(&mut self, level: u32, tag: &str, text: &str) {
         let number = u32::from(self.facility) * 8 + level;
         let (time, process) = (LocalTime::now().syslog(), std::process::id());
-        let line = format!("<{number}>{time} {tag}[{process}]: {text}");
-        let sent = self.socket.as_ref().map(|socket| socket.send(line.as_bytes()));
-        let full = matches!(&sent, Some(Err(error)) if error.kind() == ErrorKind::WouldBlock);
-        if !matches!(sent, Some(Ok(_))) && !full {
-            // The logger was restarted, or has come up only now.
-            self.socket = connect().ok();
-            if let Some(socket) = &self.socket {
-                _ = socket.send(line.as_bytes());
-            }
-        }
+        self.logger.send(&format!("<{number}>{time} {tag}[{process}]: {text}"));
     }
-}
-
-fn connect() -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    // A logger that hangs must not hang us.
-    socket.set_nonblocking(true)?;
-    socket.connect("/dev/log")?;
-    Ok(socket)
 }
 
 fn open(path: &Path) -> io::Result<File> {

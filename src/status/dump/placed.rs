@@ -4,8 +4,8 @@ use std::fmt::{Result, Write};
 
 use crate::plan::address::{AddressFlag, FOREVER, VirtualAddress};
 use crate::plan::route::{
-    Encapsulation, MAIN_TABLE, Nexthop, Prefix, Route, RouteKind, RouteMetric, RoutePreference,
-    Rule, RuleAction, Tunnel,
+    Encapsulation, MAIN_TABLE, Nexthop, PROTOCOL, Prefix, Route, RouteKind, RouteMetric,
+    RoutePreference, Rule, RuleAction, Tunnel,
 };
 use crate::plan::vrrp::{Scope, VirtualRouter};
 use crate::status::snapshot::RouterView;
@@ -143,8 +143,8 @@ fn write_route(out: &mut String, it: &Route, group: &str) -> Result {
     if it.table != MAIN_TABLE {
         write!(out, " table {}", it.table)?;
     }
-    // A route that says `no_track` is shown without.
-    if !(it.untracked && it.interface.is_some()) {
+    // A route that says `no_track` is shown without, unless it says `protocol` as well.
+    if !(it.untracked && it.interface.is_some() && it.protocol == PROTOCOL) {
         write!(out, " proto {}", it.protocol)?;
     }
     if it.scope != Scope::default() {
