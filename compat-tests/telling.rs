@@ -380,3 +380,34 @@ fn startup_scripts_fail_and_hang_as_with_keepalived() {
         }
     });
 }
+
+/// A service manager ends what is left of a service when its daemon has gone, and a container ends
+/// with it: the daemon stays until its last scripts have done their work, but not for long.
+#[test]
+fn what_is_told_at_the_stop_has_a_second_to_be_done() {
+    let stop = |maker: Maker, seconds: &str| {
+        let bed = Bed::new(1);
+        let done = bed.path("done");
+        let body = format!("sleep {seconds}\necho $1 >>{}", done.display());
+        let script = bed.script("stop.sh", &body).display().to_string();
+        let config = format!(
+            "global_defs {{\n  script_user root\n}}\nvrrp_instance VI_1 {{\n  interface eth0\n  \
+             virtual_router_id 51\n  virtual_ipaddress {{\n    192.0.2.51\n  }}\n  notify_stop \
+             \"{script} stop\"\n}}\n"
+        );
+        let daemon = Daemon::start(&bed, &bed.hosts[0], maker, &config);
+        wait_until("master", PATIENCE, || daemon.log().contains("Entering MASTER STATE"));
+        let begun = Instant::now();
+        assert!(is_clean(daemon.stop()));
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        fs::read_to_string(done).ok()
+    };
+    std::thread::scope(|scope| {
+        let runs = [(Debian, "0.5"), (Evenkeel, "0.5"), (Debian, "6"), (Evenkeel, "6")];
+        let runs = runs.map(|(maker, time)| (time, scope.spawn(move || stop(maker, time))));
+        for (time, run) in runs {
+            let expected = (time == "0.5").then(|| "stop\n".to_owned());
+            assert_eq!(run.join().unwrap(), expected, "sleep {time}");
+        }
+    });
+}

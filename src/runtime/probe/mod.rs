@@ -124,7 +124,9 @@ impl Probe {
         self.order(Order::Mail(Box::new(letter)));
     }
 
-    /// Returns when everything that was ordered has been started, and who was dismissed is gone.
+    /// Returns when everything that was ordered has been started, who was dismissed is gone, and
+    /// notify scripts have had [`FAREWELL`] to end: what ends a service or a container takes them
+    /// with it as soon as the daemon has gone.
     pub fn finish(mut self) {
         let thread = self.thread.take();
         drop(self);
@@ -146,6 +148,8 @@ struct Worker {
     connector: Subscription,
     post: Rc<Post>,
     dismissed: Vec<JoinHandle<()>>,
+    /// Notify scripts that may still run.
+    telling: Vec<JoinHandle<()>>,
     files: Files,
     census: Census,
 }
@@ -229,6 +233,7 @@ impl Worker {
             connector: Subscription::Unneeded,
             post: Rc::new(Post::new()),
             dismissed: Vec::new(),
+            telling: Vec::new(),
             files: Files::default(),
             census: Census::new(),
         }
@@ -296,7 +301,7 @@ impl Worker {
                     let counted = self.census.track(check, *plan);
                     self.tell_all(counted);
                 }
-                Order::Notify { argv, user } => notify(&argv, user.as_ref()),
+                Order::Notify { argv, user } => self.notify(&argv, user.as_ref()),
                 Order::Dismiss { check } => self.dismiss(check),
                 Order::Mail(letter) => {
                     let post = Rc::clone(&self.post);
@@ -312,8 +317,27 @@ impl Worker {
                 running.signal(libc::SIGKILL);
             }
         }
+        let begun = tokio::time::Instant::now();
         for farewell in self.dismissed {
             let _ = farewell.await;
+        }
+        for script in self.telling {
+            let _ = tokio::time::timeout_at(begun + FAREWELL, script).await;
+        }
+    }
+
+    fn notify(&mut self, argv: &[String], user: Option<&RunAs>) {
+        match Script::start(argv, user) {
+            Ok(mut script) => {
+                self.telling.retain(|script| !script.is_finished());
+                self.telling.push(spawn_local(async move {
+                    let _ = script.ended().await;
+                }));
+            }
+            Err(error) => {
+                let program = argv.first().map_or("", String::as_str);
+                tracing::warn!("notify script {program} could not be started: {error}");
+            }
         }
     }
 
@@ -471,18 +495,5 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-fn notify(argv: &[String], user: Option<&RunAs>) {
-    match Script::start(argv, user) {
-        Ok(mut script) => {
-            // Waits only so that no zombie stays.
-            spawn_local(async move { script.ended().await.map(drop) });
-        }
-        Err(error) => {
-            let program = argv.first().map_or("", String::as_str);
-            tracing::warn!("notify script {program} could not be started: {error}");
-        }
     }
 }
