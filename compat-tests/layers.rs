@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 9] = [
     &["plan", "directive", "host"],
     &["keepalived", "nginx", "native"],
     &["load"],
-    &["vrrp", "guard", "bfd", "health", "proxy"],
+    &["vrrp", "guard", "bfd", "health", "proxy", "agentx"],
     &["status"],
     &["runtime"],
     &["lab"],

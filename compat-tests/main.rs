@@ -20,6 +20,7 @@ mod proxy;
 mod readme;
 mod replay;
 mod scenarios;
+mod snmp;
 mod status;
 mod tables;
 mod telling;

@@ -40,6 +40,9 @@ pub mod vrrp;
 /// Layer 4. The life of one proxied connection, and the choice of its peer, as pure machines.
 pub mod proxy;
 
+/// Layer 4. AgentX, by which SNMP agents ask: its PDUs, one session as a pure machine, answers.
+pub mod agentx;
+
 /// Layer 5. What can be seen from outside: a moment as plain data, keepalived's dump files.
 pub mod status;
 

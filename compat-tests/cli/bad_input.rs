@@ -132,8 +132,8 @@ fn nothing_to_read() {
         let lax = run(cell.ours("evenkeel").args(["check", "-k", &conf])).code;
         (lax, run(cell.ours("evenkeel").args(["check", "--strict", "-k", &conf])).code)
     };
-    // A keyword that has no effect is warned about by name.
-    let (lax, strict) = strict("enable_snmp_vrrp");
+    // What has no effect is warned about by name.
+    let (lax, strict) = strict("snmp_socket udp:192.0.2.1:705");
     assert_eq!((lax, strict), (0, 1));
 }
 

@@ -150,7 +150,6 @@ fn keepalived_names_options_that_it_cannot_honour() {
     let cell = Cell::new();
     let file = cell.write("keepalived.conf", super::cell::KEEPALIVED_CONF);
     for (option, name) in [
-        ("-x", "--snmp"),
         ("-I", "--dont-release-ipvs"),
         ("-c/run/c.pid", "--checkers_pid"),
         ("--bfd_pid=/run/b.pid", "--bfd_pid"),

@@ -17,6 +17,7 @@ pub mod process;
 pub mod rare;
 pub mod route;
 pub mod secret;
+pub mod snmp;
 pub mod stream;
 pub mod telling;
 pub mod track;

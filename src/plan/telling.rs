@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::rare::Unsaid;
+pub use super::snmp::Snmp;
 use super::track::RunAs;
 use super::vrrp::NotifyScript;
 use super::{is_default, seconds};
@@ -37,6 +38,8 @@ pub struct Telling {
     pub dumps: Dumps,
     #[serde(skip_serializing_if = "is_default")]
     pub dbus: Option<Dbus>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub snmp: Snmp,
     /// What `global_defs` says, as the state dump shows it: only lines that differ from the
     /// default. Most of it is resolved into instances elsewhere.
     #[serde(skip_serializing_if = "is_default")]

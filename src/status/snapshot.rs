@@ -10,7 +10,7 @@ use crate::plan::telling::Telling;
 use crate::plan::track::{TrackFile, TrackProcess, TrackScript};
 use crate::plan::vrrp::VirtualRouter;
 use crate::plan::vrrp_process::VrrpProcess;
-use crate::vrrp::machine::{Counter, State};
+use crate::vrrp::machine::{ActiveReason, Counter, State};
 use crate::vrrp::process::Cause;
 use crate::vrrp::track::ScriptStatus;
 
@@ -101,6 +101,14 @@ pub struct RouterView {
     pub active: Option<(u8, Duration)>,
     /// Where that one's last advert came from.
     pub active_address: Option<IpAddr>,
+    /// Where the last valid advert came from, whatever this router was then.
+    pub last_sender: Option<IpAddr>,
+    /// Why it became active the last time.
+    pub active_reason: Option<ActiveReason>,
+    /// The last fault of a packet's TTL, version, checksum or VRID.
+    pub last_fault: Option<Counter>,
+    /// Since when it is backup or active; `None`: it is neither.
+    pub up_since: Option<SystemTime>,
     /// Of state; the beginning counts as one.
     pub last_transition: SystemTime,
     pub interface_up: bool,

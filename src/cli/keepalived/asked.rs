@@ -37,6 +37,10 @@ pub(super) struct Asked {
     pub(super) leave_addresses: bool,
     /// `-a`
     pub(super) watch_addresses: bool,
+    /// `-x`
+    pub(super) snmp: bool,
+    /// `-A`
+    pub(super) snmp_socket: Option<String>,
     /// Said by name: it was asked for and doesn't happen.
     pub(super) without_effect: Vec<String>,
 }
@@ -51,6 +55,10 @@ impl Asked {
         plan.process.umask = self.umask.or(plan.process.umask);
         plan.process.leave_addresses = self.leave_addresses;
         plan.process.watch_addresses = self.watch_addresses;
+        let snmp = &mut plan.telling.snmp;
+        snmp.vrrp |= self.snmp;
+        snmp.checker |= self.snmp;
+        snmp.socket = self.snmp_socket.clone().or(snmp.socket.take());
     }
 }
 
@@ -200,7 +208,8 @@ fn take(asked: &mut Asked, name: &'static str, value: Option<OsString>) -> Resul
         "checkers_pid" => not_yet(asked, "there is no checker process yet, so no pid file for it"),
         "bfd_pid" => not_yet(asked, "there is no BFD process yet, so no pid file for it"),
         "dont-release-ipvs" => not_yet(asked, "IPVS is not supported yet"),
-        "snmp" | "snmp-agent-socket" => not_yet(asked, "SNMP is not supported"),
+        "snmp" => asked.snmp = true,
+        "snmp-agent-socket" => asked.snmp_socket = text(),
         "all" => not_yet(asked, "only the vrrp process is there, and runs if it is configured"),
         _ => not_yet(asked, "it is for keepalived's own developers"),
     }

@@ -58,6 +58,15 @@ pub struct GlobalTelling {
     pub json_file: Option<At<String>>,
     /// `enable_dbus`
     pub dbus: bool,
+    /// `enable_snmp_vrrp`
+    pub snmp_vrrp: bool,
+    pub snmp_checker: bool,
+    /// `enable_snmp_rfcv2`
+    pub snmp_rfc2: bool,
+    /// `enable_snmp_rfcv3`
+    pub snmp_rfc3: bool,
+    /// `enable_traps`
+    pub traps: bool,
     /// `dbus_service_name`; the last one counts.
     pub dbus_name: Option<At<String>>,
 }

@@ -10,6 +10,7 @@ use super::super::config;
 use super::super::config::telling as said;
 use super::Lowering;
 use super::script::nobody;
+use crate::plan::snmp::{Master, Snmp};
 use crate::plan::telling::{
     Dbus, Deleted, Dumps, Fifo, FifoWithScript, InstanceTelling, Mail, Telling, TimedScript,
 };
@@ -45,6 +46,7 @@ impl Lowering<'_> {
                 use_instance: globals.data_use_instance,
             },
             dbus: self.dbus(globals),
+            snmp: self.snmp(),
             definitions: Default::default(),
         };
         telling.definitions = self.definitions(&telling);
@@ -109,6 +111,29 @@ impl Lowering<'_> {
             return None;
         }
         Some(Dbus { name: name.value.clone() })
+    }
+
+    fn snmp(&mut self) -> Snmp {
+        let said = &self.config.globals.telling;
+        let socket = self.config.globals.snmp_socket.as_ref();
+        let snmp = Snmp {
+            vrrp: said.snmp_vrrp,
+            checker: said.snmp_checker,
+            rfc2: said.snmp_rfc2,
+            rfc3: said.snmp_rfc3,
+            traps: said.traps,
+            socket: socket.map(|at| at.value.clone()),
+        };
+        if let Some(at) = socket
+            && let Err(why) = Master::parse(&at.value)
+        {
+            let message = format!("no agent can be reached at snmp_socket {}: {why}", at.value);
+            let diagnostic = Diagnostic::warning("keepalived/value", message);
+            let help =
+                "write unix:/var/agentx/master or tcp:localhost:705, as in snmpd's agentXSocket";
+            self.diagnostics.push(diagnostic.at(at.span).help(help));
+        }
+        snmp
     }
 
     fn smtp_server(&mut self, server: &said::SmtpServer) -> Option<SocketAddr> {

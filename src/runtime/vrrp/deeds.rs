@@ -93,7 +93,7 @@ impl Role {
                     self.announce(now, at, (on, address.address), round, by_others && settled);
                 }
                 Action::Transition { to, priority, .. } => {
-                    self.routers[at].last_transition = SystemTime::now();
+                    self.routers[at].note_transition(to);
                     self.tidy_at = Some(now + CALM);
                     self.proclaim(at, to, priority);
                 }
@@ -110,7 +110,10 @@ impl Role {
                     }
                     log(level, &line);
                 }
-                Action::Count(counter) => self.routers[at].count(counter),
+                Action::Count(counter) => {
+                    self.routers[at].count(counter);
+                    self.trap_fault(now, at, counter);
+                }
             }
         }
         let machine = &self.routers[at].machine;

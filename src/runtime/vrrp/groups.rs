@@ -185,6 +185,7 @@ impl Role {
     fn notify_group(&mut self, group: usize, to: State) {
         let config = &self.groups[group].config;
         let notice = notice(config, to);
+        self.trap_group(&notice.name, notice.news);
         self.herald.tell(&notice, &config.notify, &config.telling, &self.probe);
     }
 }

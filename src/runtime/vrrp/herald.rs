@@ -221,6 +221,7 @@ impl Role {
             // keepalived's default: without `notify_deleted` a fault is told, by `notify` only.
             notice.news = if deleted { News::Deleted } else { News::Fault };
             self.bus.tell(config, notice.news);
+            self.trap(at, notice.news);
             if !deleted {
                 let notify = Notify { any: config.notify.any.clone(), ..Notify::default() };
                 self.herald.tell(&notice, &notify, &config.telling, &self.probe);
@@ -228,6 +229,7 @@ impl Role {
             }
         } else {
             self.bus.tell(config, notice.news);
+            self.trap(at, notice.news);
         }
         self.herald.tell(&notice, &config.notify, &config.telling, &self.probe);
     }

@@ -63,6 +63,7 @@ impl Role {
         self.network.size_buffers(&plan.process.buffers);
         self.bearing.adopt(&plan.process.scheduling);
         self.bus.adopt(plan.telling.dbus.as_ref());
+        self.subagent.adopt(&plan.telling.snmp);
         let old = self.routers.iter().map(|router| router.machine.router());
         // Old and new sockets are there while routers change over.
         self.network.serve(old.chain(&plan.routers));
@@ -196,6 +197,7 @@ impl Role {
         self.leave_host();
         self.report_held();
         self.bus.finish();
+        self.subagent.finish();
         self.probe.finish();
         self.bearing.sum_up();
         tracing::info!("Stopped");

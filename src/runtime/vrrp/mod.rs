@@ -2,7 +2,7 @@
 //!
 //! One thread, one loop, one deadline: the least of all machines'. Nothing that may wait is on it;
 //! scripts and notifications are with the [`probe`](super::probe), dump files with the [`scribe`],
-//! D-Bus with the [`bus`].
+//! D-Bus with the [`bus`], SNMP with [`snmp`].
 //! Read [`role`](self) (the loop)
 //! next, then [`life`] (routers come and go), [`deeds`] (what they want done), [`network`] and
 //! [`scripts`].
@@ -27,6 +27,7 @@ mod scribe;
 mod scripts;
 mod settings;
 mod signals;
+mod snmp;
 mod startup;
 mod statics;
 mod tracking;

@@ -21,6 +21,7 @@ use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
 use super::signals::Signals;
+use super::snmp::{self, Subagent};
 use super::startup;
 use super::statics::Statics;
 use crate::kernel::memory::give_back_memory;
@@ -60,6 +61,7 @@ pub(super) struct Role {
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
     pub(super) bus: Bus,
+    pub(super) subagent: Subagent,
     pub(super) findings: UnboundedReceiver<Finding>,
     pub(super) signals: Signals,
     /// Until when routers only listen.
@@ -84,6 +86,7 @@ enum Occasion {
     Signal(i32),
     Finding(Finding),
     Request(Request),
+    Look(snmp::Request),
     Network(Arrival),
     Deadline,
 }
@@ -113,6 +116,7 @@ impl Role {
             probe,
             scribe: Scribe::start()?,
             bus: Bus::default(),
+            subagent: Subagent::default(),
             router_id: plan.router_id.clone(),
             telling: plan.telling.clone(),
             process: plan.process.clone(),
@@ -134,6 +138,7 @@ impl Role {
             role.network.watch();
         }
         role.bus.adopt(plan.telling.dbus.as_ref());
+        role.subagent.adopt(&plan.telling.snmp);
         // The other threads are there already, and stay as they are.
         role.bearing.adopt(&plan.process.scheduling);
         role.network.holdings.claim(held.iter().copied());
@@ -200,6 +205,7 @@ impl Role {
                     }
                 }
                 Occasion::Request(request) => self.oblige(now, request),
+                Occasion::Look(request) => self.show_snapshot(request),
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
                 Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
                 Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
@@ -245,6 +251,7 @@ impl Role {
             Some(finding) = self.findings.recv() => Occasion::Finding(finding),
             arrival = poll_fn(|context| network.poll(context)) => Occasion::Network(arrival),
             request = self.bus.next() => Occasion::Request(request),
+            request = self.subagent.next() => Occasion::Look(request),
             () = sleep => Occasion::Deadline,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::plan::vrrp::VirtualRouter;
-use crate::vrrp::machine::{Counter, Machine};
+use crate::vrrp::machine::{Counter, Machine, State};
 use crate::vrrp::track::Verdict;
 
 /// Lines about bad packets that are written in a row; after them, one a second.
@@ -21,6 +21,10 @@ pub(super) struct Router {
     /// By a reload: the new config doesn't have it.
     pub(super) removed: bool,
     pub(super) last_transition: SystemTime,
+    /// Since when it takes part; `None`: it doesn't.
+    pub(super) up_since: Option<SystemTime>,
+    /// The last of what [`is_protocol_fault`] counts as one.
+    pub(super) last_fault: Option<Counter>,
     pub(super) counters: BTreeMap<Counter, u64>,
     /// For what others can cause: their packets, and an interface that refuses ours.
     pub(super) valve: Valve,
@@ -34,6 +38,8 @@ impl Router {
             group: None,
             removed: false,
             last_transition: SystemTime::now(),
+            up_since: None,
+            last_fault: None,
             counters: BTreeMap::new(),
             valve: Valve::new(now),
         }
@@ -43,9 +49,28 @@ impl Router {
         &self.machine.router().name
     }
 
+    pub(super) fn note_transition(&mut self, to: State) {
+        self.last_transition = SystemTime::now();
+        match to {
+            State::Initialize | State::Fault => self.up_since = None,
+            State::Backup | State::Active => {
+                self.up_since.get_or_insert(self.last_transition);
+            }
+        }
+    }
+
     pub(super) fn count(&mut self, counter: Counter) {
+        if is_protocol_fault(counter) {
+            self.last_fault = Some(counter);
+        }
         *self.counters.entry(counter).or_default() += 1;
     }
+}
+
+/// RFC 6527, `vrrpv3StatisticsProtoErrReason`.
+pub(super) fn is_protocol_fault(counter: Counter) -> bool {
+    use Counter::{ChecksumError, TtlError, VersionError, VridError};
+    matches!(counter, ChecksumError | TtlError | VersionError | VridError)
 }
 
 /// Lets so many log lines through that a flood of packets doesn't become a flood of lines.

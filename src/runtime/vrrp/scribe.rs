@@ -151,7 +151,7 @@ impl Role {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let statics = self.statics.plan();
         let held_statics = statics.addresses.iter().map(|it| self.has_address(&it.item)).collect();
         let may_change =
@@ -213,6 +213,10 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
         held_excluded: config.belongings.excluded.iter().map(is_held).collect(),
         active: machine.active(),
         active_address: machine.active_address(),
+        last_sender: machine.last_sender(),
+        active_reason: machine.active_reason(),
+        last_fault: router.last_fault,
+        up_since: router.up_since,
         last_transition: router.last_transition,
         counters: router.counters.clone(),
         config: config.clone(),

@@ -9,7 +9,7 @@ use std::fmt::{Result, Write};
 use std::time::Duration;
 
 use super::words;
-use crate::plan::telling::{FifoWithScript, Telling};
+use crate::plan::telling::{FifoWithScript, Snmp, Telling};
 use crate::plan::vrrp_process::{Check, VrrpProcess};
 
 /// How a line looks.
@@ -141,7 +141,8 @@ pub(super) fn write(
     router_id: &str,
 ) -> Result {
     writeln!(out, "------< Global definitions >------")?;
-    let by_process = of_process(process);
+    let mut by_process = of_process(process);
+    by_process.extend(of_snmp(&telling.snmp));
     let said = |key: &str| match key {
         "Router ID" => Some(router_id),
         _ => by_process.get(key).or_else(|| telling.definitions.get(key)).map(String::as_str),
@@ -225,6 +226,20 @@ fn of_process(process: &VrrpProcess) -> BTreeMap<&'static str, String> {
     let log = |check: &Check| check.log.as_ref().map_or(String::new(), shown);
     put("Test config before reload, log to", reload.check.as_ref().map(log));
     put("umask", umask.map(|mask| format!("0{mask:o}")));
+    lines
+}
+
+fn of_snmp(snmp: &Snmp) -> BTreeMap<&'static str, String> {
+    let switches = [
+        ("SNMP vrrp", snmp.vrrp),
+        ("SNMP checker", snmp.checker),
+        ("SNMP RFCv2", snmp.rfc2),
+        ("SNMP RFCv3", snmp.rfc3),
+        ("SNMP traps", snmp.traps),
+    ];
+    let on = switches.into_iter().filter(|(_, on)| *on);
+    let mut lines: BTreeMap<_, _> = on.map(|(key, _)| (key, "enabled".to_owned())).collect();
+    lines.extend(snmp.socket.clone().map(|socket| ("SNMP socket", socket)));
     lines
 }
 

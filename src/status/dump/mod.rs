@@ -12,4 +12,4 @@ mod placed;
 mod statics;
 pub mod stats;
 mod tracked;
-mod words;
+pub(super) mod words;

@@ -6,7 +6,7 @@ use crate::status::snapshot::RouterView;
 use crate::vrrp::machine::State;
 
 /// The state as keepalived counts it: who waits for a script's first result is in fault.
-pub(super) fn state(router: &RouterView) -> State {
+pub(in crate::status) fn state(router: &RouterView) -> State {
     match router.state {
         State::Initialize => State::Fault,
         state => state,
@@ -14,7 +14,7 @@ pub(super) fn state(router: &RouterView) -> State {
 }
 
 /// The state that would be, were it not for such a wait.
-pub(super) fn wanted(router: &RouterView) -> State {
+pub(in crate::status) fn wanted(router: &RouterView) -> State {
     match router.state {
         State::Initialize => State::Backup,
         state => state,
@@ -27,7 +27,7 @@ pub(super) fn yes(value: bool) -> &'static str {
 }
 
 /// keepalived's number of a state.
-pub(super) fn number(state: State) -> u8 {
+pub(in crate::status) fn number(state: State) -> u8 {
     match state {
         State::Initialize => 0,
         State::Backup => 1,
@@ -37,7 +37,7 @@ pub(super) fn number(state: State) -> u8 {
 }
 
 /// Each word in quotes: `'/bin/check' 'a b'`.
-pub(super) fn command(argv: &[String]) -> String {
+pub(in crate::status) fn command(argv: &[String]) -> String {
     let words: Vec<String> = argv.iter().map(|word| format!("'{word}'")).collect();
     words.join(" ")
 }

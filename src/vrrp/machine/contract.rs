@@ -34,6 +34,18 @@ impl State {
     }
 }
 
+/// Why a router became active (RFC 6527, `vrrpv3StatisticsNewMasterReason`), as keepalived was seen
+/// to tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActiveReason {
+    /// The one before it said goodbye.
+    Priority = 1,
+    /// It has a higher priority, or begins as the owner of the addresses.
+    Preempted = 2,
+    /// Nobody was heard.
+    NoResponse = 3,
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Action, Actions, CountdownSpan, Counter, LogLevel, Machine, OWNER, Received, State};
+use super::{
+    Action, Actions, ActiveReason, CountdownSpan, Counter, LogLevel, Machine, OWNER, Received,
+    State,
+};
 use crate::plan::vrrp::{Authentication, Version};
 use crate::vrrp::packet::{Advert, Expected, Reject, examine, speaker};
 
@@ -73,6 +76,7 @@ impl Machine {
                         "received lower priority ({priority}) advert from {source} - discarding"
                     ),
                 );
+                self.because = Some(ActiveReason::Preempted);
                 return;
             }
         } else {

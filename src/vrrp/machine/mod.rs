@@ -22,7 +22,7 @@ mod together;
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-pub use contract::{Action, Counter, Event, LogLevel, Received, State};
+pub use contract::{Action, ActiveReason, Counter, Event, LogLevel, Received, State};
 
 use self::announcer::Announcer;
 use super::packet::Ledger;
@@ -60,6 +60,10 @@ pub struct Machine {
     /// The active router heard last, as priority and interval; kept for who asks.
     active: Option<(u8, Duration)>,
     active_address: Option<IpAddr>,
+    /// Why it became active the last time.
+    active_reason: Option<ActiveReason>,
+    /// Backup: what has shown itself as the reason to become active since the countdown began.
+    because: Option<ActiveReason>,
     /// Backup with `preempt_delay`: when a lower-priority active router stops being respected.
     preempt_at: Option<Instant>,
     /// Active: when the next advert is due.
@@ -110,6 +114,8 @@ impl Machine {
             learned_interval: None,
             active: None,
             active_address: None,
+            active_reason: None,
+            because: None,
             preempt_at: None,
             advert_at: None,
             announcer: Announcer::default(),
@@ -160,6 +166,16 @@ impl Machine {
     /// Where its last advert came from.
     pub fn active_address(&self) -> Option<IpAddr> {
         self.active_address
+    }
+
+    /// Why it became active the last time; `None`: it never did.
+    pub fn active_reason(&self) -> Option<ActiveReason> {
+        self.active_reason
+    }
+
+    /// Where the last advert came from that was valid, whatever became of it.
+    pub fn last_sender(&self) -> Option<IpAddr> {
+        self.ledger.sender()
     }
 
     /// When to call with [`Event::Timeout`]; `None`: nothing is waited for.
@@ -372,9 +388,21 @@ impl Machine {
         }
     }
 
+    /// Why it would become active.
+    fn reason_now(&self) -> ActiveReason {
+        let span = self.countdown.map(|countdown| countdown.span);
+        match (self.because, span) {
+            _ if self.state == State::Initialize => ActiveReason::Preempted,
+            (Some(reason), _) => reason,
+            (None, Some(CountdownSpan::Skew)) => ActiveReason::Priority,
+            (None, _) => ActiveReason::NoResponse,
+        }
+    }
+
     fn become_active(&mut self, now: Instant, out: &mut Actions) {
         self.info(out, "Entering MASTER STATE");
         out.push(Action::Count(Counter::BecomeMaster));
+        self.active_reason = Some(self.reason_now());
         self.countdown = None;
         self.expired = false;
         self.unlearn_interval(out);
@@ -416,6 +444,7 @@ impl Machine {
     fn wait(&mut self, now: Instant, span: CountdownSpan) {
         let since = self.listen_until.map_or(now, |until| until.max(now));
         self.countdown = Some(Countdown { since, span });
+        self.because = None;
         self.expired = false;
     }
 

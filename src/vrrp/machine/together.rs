@@ -59,7 +59,9 @@ impl Machine {
     /// The active router was missed; until the others have missed theirs, the wait begins anew.
     pub(super) fn wait_for_the_others(&mut self, now: Instant, out: &mut Actions) {
         self.active = None;
+        let because = self.reason_now();
         self.wait(now, CountdownSpan::Down);
+        self.because = Some(because);
         self.expired = true;
         out.push(Action::Expired);
     }

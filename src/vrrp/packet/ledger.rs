@@ -45,6 +45,11 @@ impl Ledger {
         self.sender = Some(source);
     }
 
+    /// Of the last advert that was accepted.
+    pub fn sender(&self) -> Option<IpAddr> {
+        self.sender
+    }
+
     /// The addresses that adverts are to have may be others now.
     pub fn forget_sender(&mut self) {
         self.sender = None;

@@ -1,5 +1,4 @@
-//! SNMP and D-Bus: what others offer on behalf of the daemon. D-Bus is spoken; SNMP's lines are
-//! checked only.
+//! SNMP and D-Bus: what others offer on behalf of the daemon.
 
 use super::super::Row;
 use super::super::read;
@@ -7,9 +6,13 @@ use super::GLOBAL;
 use crate::keepalived::config::KeepalivedConfig;
 use crate::text::{Diagnostic, Diagnostics, Node};
 
-const NO_SNMP: &str = "Evenkeel is no SNMP agent; the same figures are in keepalived.stats and \
-                       keepalived.json, which exporters read, and notify scripts, FIFOs, mail \
-                       and D-Bus signals stand in for traps";
+const READ_ONLY: &str = "instances, groups, addresses, routes, rules and all that is tracked can be \
+                         read, and traps are sent; setting vrrpInstanceBasePriority or \
+                         vrrpInstancePreempt is refused (change the config and reload), and there \
+                         is nothing of BFD";
+const ONLY_READ_RFC: &str = "read-only, as keepalived's; vrrpTrapAuthFailure isn't sent";
+const NO_CHECKERS: &str = "virtual and real servers aren't run, so there are none to show";
+const MASTERS: &str = "unix: and tcp: are spoken, which RFC 2741 has; udp: isn't";
 const NO_INTERFACE: &str =
     "every instance here has an interface, and with it a name in D-Bus paths";
 
@@ -17,21 +20,23 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "snmp_socket", "SOCKET", "SNMP master agent")
         .bare()
         .default("unix:/var/agentx/master")
-        .refused(NO_SNMP)
-        .set(snmp_socket),
-    Row::of(GLOBAL, "enable_snmp_vrrp", "", "SNMP for instances").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_snmp_keepalived", "", "Old name of enable_snmp_vrrp").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_snmp_checker", "", "SNMP for checkers").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_snmp_rfc", "", "The RFCs' VRRP MIBs").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_snmp_rfcv2", "", "RFC 2787's MIB").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_snmp_rfcv3", "", "RFC 6527's MIB").refused(NO_SNMP),
-    Row::of(GLOBAL, "enable_traps", "", "SNMP traps").refused(NO_SNMP),
+        .partial(MASTERS, snmp_socket),
+    Row::of(GLOBAL, "enable_snmp_vrrp", "", "SNMP for instances").partial(READ_ONLY, snmp_vrrp),
+    Row::of(GLOBAL, "enable_snmp_keepalived", "", "Old name of enable_snmp_vrrp")
+        .partial(READ_ONLY, snmp_vrrp),
+    Row::of(GLOBAL, "enable_snmp_checker", "", "SNMP for checkers")
+        .ignored(NO_CHECKERS)
+        .set(snmp_checker),
+    Row::of(GLOBAL, "enable_snmp_rfc", "", "The RFCs' VRRP MIBs").partial(ONLY_READ_RFC, snmp_rfc),
+    Row::of(GLOBAL, "enable_snmp_rfcv2", "", "RFC 2787's MIB").partial(ONLY_READ_RFC, snmp_rfc2),
+    Row::of(GLOBAL, "enable_snmp_rfcv3", "", "RFC 6527's MIB").full(snmp_rfc3),
+    Row::of(GLOBAL, "enable_traps", "", "SNMP traps").full(traps),
     Row::of(GLOBAL, "snmp_vs_stats_update_interval", "SECONDS", "Age of SNMP's figures")
         .newer()
-        .refused(NO_SNMP),
+        .ignored(NO_CHECKERS),
     Row::of(GLOBAL, "snmp_rs_stats_update_interval", "SECONDS", "Age of SNMP's figures")
         .newer()
-        .refused(NO_SNMP),
+        .ignored(NO_CHECKERS),
     Row::of(GLOBAL, "enable_dbus", "", "D-Bus interface").full(enable_dbus),
     Row::of(GLOBAL, "dbus_service_name", "NAME", "Its name on the system bus")
         .bare()
@@ -64,6 +69,24 @@ fn snmp_socket(config: &mut KeepalivedConfig, node: &Node, diagnostics: &mut Dia
         }
         (Some(word), None) => *socket = Some(read::text(word)),
     }
+}
+
+/// The setters of what is a matter of being there.
+macro_rules! switches {
+    ($($name:ident: $($field:ident)*;)*) => {
+        $(fn $name(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
+            $(config.globals.telling.$field = true;)*
+        })*
+    };
+}
+
+switches! {
+    snmp_vrrp: snmp_vrrp;
+    snmp_checker: snmp_checker;
+    snmp_rfc: snmp_rfc2 snmp_rfc3;
+    snmp_rfc2: snmp_rfc2;
+    snmp_rfc3: snmp_rfc3;
+    traps: traps;
 }
 
 fn enable_dbus(config: &mut KeepalivedConfig, _: &Node, _: &mut Diagnostics) {
