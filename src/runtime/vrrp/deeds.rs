@@ -49,7 +49,11 @@ impl Role {
         places: &Places,
     ) -> Option<Call> {
         let interface = places.addresses.as_str();
-        let by_others = matches!(event, Event::Packet(_));
+        let sender = match &event {
+            Event::Packet(packet) => Some(packet.source),
+            _ => None,
+        };
+        let by_others = sender.is_some();
         let mut actions = Vec::new();
         let priority = self.routers[at].machine.priority();
         let started = self.routers[at].machine.state() != State::Initialize;
@@ -112,7 +116,7 @@ impl Role {
                 }
                 Action::Count(counter) => {
                     self.routers[at].count(counter);
-                    self.trap_fault(now, at, counter);
+                    self.trap_fault(now, at, counter, sender);
                 }
             }
         }

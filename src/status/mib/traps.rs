@@ -59,6 +59,27 @@ pub fn new_master(router: &VirtualRouter, interface: u32, source: Option<IpAddr>
     (Oid::new(&RFC2787).join(&[0, 1]), binds)
 }
 
+/// vrrpTrapAuthFailure (RFC 2787); `None`: it was something else.
+pub fn authentication_failure(
+    router: &VirtualRouter,
+    interface: u32,
+    fault: Counter,
+    sender: Option<IpAddr>,
+) -> Option<Trap> {
+    let kind = match fault {
+        Counter::InvalidAuthType => 1,
+        Counter::AuthTypeMismatch => 2,
+        Counter::AuthFailure => 3,
+        _ => return None,
+    };
+    let index = [interface, router.vrid.into()];
+    let binds = vec![
+        bind(&RFC2787, &[&[1, 5], &index[..]].concat(), rfc2787::ipv4(sender)),
+        bind(&RFC2787, &[&[1, 6], &index[..]].concat(), Value::Integer(kind)),
+    ];
+    Some((Oid::new(&RFC2787).join(&[0, 2]), binds))
+}
+
 /// vrrpv3NewMaster (RFC 6527)
 pub fn new_active(
     router: &VirtualRouter,

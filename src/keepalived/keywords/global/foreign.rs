@@ -10,9 +10,9 @@ const READ_ONLY: &str = "instances, groups, addresses, routes, rules and all tha
                          read, and traps are sent; setting vrrpInstanceBasePriority or \
                          vrrpInstancePreempt is refused (change the config and reload), and there \
                          is nothing of BFD";
-const ONLY_READ_RFC: &str = "read-only, as keepalived's; vrrpTrapAuthFailure isn't sent";
 const NO_CHECKERS: &str = "virtual and real servers aren't run, so there are none to show";
-const MASTERS: &str = "unix: and tcp: are spoken, which RFC 2741 has; udp: isn't";
+const MASTERS: &str = "unix: and tcp: are spoken, which RFC 2741 has; udp: isn't, over which \
+                       net-snmp's master agent answers nobody either";
 const NO_INTERFACE: &str =
     "every instance here has an interface, and with it a name in D-Bus paths";
 
@@ -27,8 +27,8 @@ pub(in crate::keepalived::keywords) const TABLE: &[Row] = &[
     Row::of(GLOBAL, "enable_snmp_checker", "", "SNMP for checkers")
         .ignored(NO_CHECKERS)
         .set(snmp_checker),
-    Row::of(GLOBAL, "enable_snmp_rfc", "", "The RFCs' VRRP MIBs").partial(ONLY_READ_RFC, snmp_rfc),
-    Row::of(GLOBAL, "enable_snmp_rfcv2", "", "RFC 2787's MIB").partial(ONLY_READ_RFC, snmp_rfc2),
+    Row::of(GLOBAL, "enable_snmp_rfc", "", "The RFCs' VRRP MIBs").full(snmp_rfc),
+    Row::of(GLOBAL, "enable_snmp_rfcv2", "", "RFC 2787's MIB").full(snmp_rfc2),
     Row::of(GLOBAL, "enable_snmp_rfcv3", "", "RFC 6527's MIB").full(snmp_rfc3),
     Row::of(GLOBAL, "enable_traps", "", "SNMP traps").full(traps),
     Row::of(GLOBAL, "snmp_vs_stats_update_interval", "SECONDS", "Age of SNMP's figures")

@@ -7,6 +7,7 @@
 
 mod thread;
 
+use std::net::IpAddr;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -184,15 +185,30 @@ impl Role {
     }
 
     /// A packet was wrong; a flood of such doesn't become a flood of traps.
-    pub(super) fn trap_fault(&mut self, now: Instant, at: usize, fault: Counter) {
-        let wanted = self.traps().is_some_and(|snmp| snmp.rfc3);
-        if !wanted || !is_protocol_fault(fault) || self.routers[at].valve.pass(now).is_none() {
-            return;
-        }
+    pub(super) fn trap_fault(
+        &mut self,
+        now: Instant,
+        at: usize,
+        fault: Counter,
+        sender: Option<IpAddr>,
+    ) {
+        let Some(&Snmp { rfc2, rfc3, .. }) = self.traps() else { return };
         let config = self.routers[at].machine.router();
-        if let Some(interface) = self.network.index(&config.interface) {
-            tracing::info!("({}) Sending SNMP notification vrrpTrapProtoError", config.name);
-            self.subagent.say(Word::Trap(traps::protocol_error(config, interface, fault)));
+        let Some(interface) = self.network.index(&config.interface) else { return };
+        let name = config.name.clone();
+        let by_rfc2 = (rfc2 && config.version == Version::V2)
+            .then(|| traps::authentication_failure(config, interface, fault, sender));
+        let by_rfc3 = (rfc3 && is_protocol_fault(fault))
+            .then(|| traps::protocol_error(config, interface, fault));
+        for (trap, what) in
+            [(by_rfc2.flatten(), "vrrpTrapAuthFailure"), (by_rfc3, "vrrpTrapProtoError")]
+        {
+            if let Some(trap) = trap
+                && self.routers[at].valve.pass(now).is_some()
+            {
+                tracing::info!("({name}) Sending SNMP notification {what}");
+                self.subagent.say(Word::Trap(trap));
+            }
         }
     }
 }
