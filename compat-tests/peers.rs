@@ -19,6 +19,7 @@ mod processes;
 mod reload;
 mod scripts;
 mod shortage;
+mod signals;
 mod tracking;
 mod unicast;
 mod version3;

@@ -44,26 +44,6 @@ fn no_address_outlives_its_daemon() {
     }
 }
 
-/// A role that a real-time signal ends is missed like any other; the one that exporters send to
-/// whatever pid they find ends nobody.
-#[test]
-fn real_time_signals_leave_no_address_without_a_daemon() {
-    let bed = Bed::new(1);
-    let host = &bed.hosts[0];
-    let daemon = Daemon::start(&bed, host, Evenkeel, &config("MASTER", 100, ""));
-    wait_until("master", PATIENCE, || host.holds(VIP));
-    let role = daemon.vrrp_pid();
-    kill("36", role as i32);
-    stays("nothing happens", Duration::from_secs(1), || {
-        host.holds(VIP) && daemon.vrrp_pid() == role
-    });
-    kill("41", role as i32);
-    wait_until("another role", PATIENCE, || daemon.vrrp_pid() != role);
-    wait_until("master again", PATIENCE, || host.holds(VIP));
-    assert!(is_clean(daemon.stop()));
-    assert!(!host.holds(VIP));
-}
-
 /// Taken out of the config and put back at once: the role that is still ending has a successor.
 /// And a config file that isn't there at a reload is no wish to give the addresses up.
 #[test]

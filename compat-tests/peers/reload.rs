@@ -107,13 +107,13 @@ impl Config {
 type Silences = Vec<(&'static str, Duration, usize)>;
 
 /// ip-monitor(8): what comes and goes on a host's interfaces.
-struct Monitor {
+pub(super) struct Monitor {
     child: std::process::Child,
     file: std::path::PathBuf,
 }
 
 impl Monitor {
-    fn start(bed: &Bed, host: &Host) -> Monitor {
+    pub(super) fn start(bed: &Bed, host: &Host) -> Monitor {
         let file = bed.path("monitor");
         let mut command = host.command("ip");
         command.args(["-o", "monitor", "address"]);
@@ -122,7 +122,7 @@ impl Monitor {
     }
 
     /// How often the address has been taken off an interface.
-    fn losses(&self, address: Ipv4Addr) -> usize {
+    pub(super) fn losses(&self, address: Ipv4Addr) -> usize {
         let text = std::fs::read_to_string(&self.file).unwrap();
         let lost = format!(" {address}/");
         text.lines().filter(|it| it.starts_with("Deleted") && it.contains(&lost)).count()

@@ -16,7 +16,13 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 81, 100);
 const DUMPS: [&str; 3] = ["/tmp/keepalived.data", "/tmp/keepalived.stats", "/tmp/keepalived.json"];
 
 /// Elections take less than a second.
-fn instance(name: &str, interface: &str, address: Ipv4Addr, priority: u8, more: &str) -> String {
+pub(super) fn instance(
+    name: &str,
+    interface: &str,
+    address: Ipv4Addr,
+    priority: u8,
+    more: &str,
+) -> String {
     format!(
         "vrrp_instance {name} {{\n    state BACKUP\n    interface {interface}\n    virtual_router_id 51\n    \
          version 3\n    priority {priority}\n    advert_int 0.2\n    virtual_ipaddress {{\n        \

@@ -204,7 +204,12 @@ impl Supervisor {
 
     async fn supervise(&mut self, launch: Launch) -> u8 {
         let (events, mut inbox) = unbounded_channel();
-        if let Err(error) = signals::listen(&events) {
+        let others = match self.face.kind {
+            // nginx's master ends by them.
+            Kind::Nginx => Ok(()),
+            _ => signals::outlive_others(),
+        };
+        if let Err(error) = others.and_then(|()| signals::listen(&events)) {
             tracing::error!(level = "emerg", "signals can't be caught: {error}");
             launch.finish(1);
             return 1;

@@ -56,6 +56,34 @@ impl Signal {
     }
 }
 
+/// Catches what would end or stop a process and means nothing to it; keepalived's outlive all but
+/// TERM, INT and KILL, STOP and the signals of faults, as was seen. (Caught, not ignored: scripts that
+/// are started are as they were.)
+pub fn outlive_others() -> io::Result<()> {
+    let named = [
+        libc::SIGQUIT,
+        libc::SIGABRT,
+        libc::SIGALRM,
+        libc::SIGSTKFLT,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGXCPU,
+        // A log that grows beyond RLIMIT_FSIZE.
+        libc::SIGXFSZ,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGIO,
+        libc::SIGPWR,
+        libc::SIGSYS,
+    ];
+    for number in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+        // The handler stays when its stream is dropped.
+        drop(signal(SignalKind::from_raw(number))?);
+    }
+    Ok(())
+}
+
 const ALL: [Signal; 10] = [
     Signal::Hangup,
     Signal::Interrupt,

@@ -207,7 +207,7 @@ impl Role {
                 Occasion::Request(request) => self.oblige(now, request),
                 Occasion::Look(request) => self.show_snapshot(request),
                 Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
-                Occasion::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) => break,
+                Occasion::Signal(libc::SIGTERM | libc::SIGINT) => break,
                 Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
                 Occasion::Signal(number) => self.dump(number),
                 Occasion::Instruction(Ok(Some(instruction))) => match *instruction {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::kernel::process;
-use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR};
+use crate::runtime::supervisor::signals::{JSON, STATS_CLEAR, outlive_others};
 
 /// Signals that mean something, or must not end the process.
 pub(super) struct Signals(Vec<(i32, Signal)>);
@@ -17,17 +17,17 @@ impl Signals {
         let numbers = [
             libc::SIGTERM,
             libc::SIGINT,
-            libc::SIGQUIT,
             libc::SIGHUP,
             libc::SIGUSR1,
             libc::SIGUSR2,
             libc::SIGXCPU,
-            // Exporters send it to whatever pid they find in /run/keepalived.pid.
             JSON,
             STATS_CLEAR,
         ];
         let catch = |number| Ok((number, signal(SignalKind::from_raw(number))?));
         let signals = numbers.into_iter().map(catch).collect::<io::Result<_>>()?;
+        // Exporters send signals to whatever pid they find in /run/keepalived.pid.
+        outlive_others()?;
         process::unblock_signals();
         Ok(Signals(signals))
     }
