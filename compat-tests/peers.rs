@@ -15,6 +15,7 @@ mod ipv6;
 mod links;
 mod matrix;
 mod mishaps;
+mod passing;
 mod processes;
 mod reload;
 mod scripts;

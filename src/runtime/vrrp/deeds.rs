@@ -75,6 +75,9 @@ impl Role {
                 Action::RemoveAddresses(_) if self.addresses_stay => {}
                 Action::RemoveAddresses(addresses) => {
                     for address in &addresses {
+                        if self.passes(at, interface, address) {
+                            continue;
+                        }
                         let removed = self.network.remove(interface, address).map(drop);
                         let what = format!("removing {}", address.address);
                         self.complain(now, at, &what, removed);

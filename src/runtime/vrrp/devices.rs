@@ -52,6 +52,10 @@ impl Role {
         if plan.firewall.is_some() {
             self.devices.plan.routers.clone_from(&plan.routers);
         }
+        // All of them first: one's hardware address may be another one's now.
+        for (router, device, _) in self.devices.wanted.clone() {
+            self.clear_the_way(&router, &device);
+        }
         for (router, device, ipv6) in self.devices.wanted.clone() {
             self.make(&router, &device, ipv6);
         }
@@ -120,6 +124,21 @@ impl Role {
             self.guard();
         }
         made
+    }
+
+    /// One of this name for another VRID, or above another interface, goes.
+    fn clear_the_way(&mut self, router: &str, device: &Device) {
+        let Device { name, base, .. } = device;
+        let base = self.network.index(base);
+        if base.is_some_and(|base| !self.network.is_device(device, base))
+            && self.network.is_virtual(name)
+        {
+            tracing::info!(
+                "({router}) VMAC {name} already exists but is incompatible. It will be \
+                 deleted/updated"
+            );
+            self.take_away(&Possession::Device(name.clone()));
+        }
     }
 
     /// Is it there now?

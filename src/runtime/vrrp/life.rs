@@ -75,6 +75,7 @@ impl Role {
         self.replace_settings(&plan);
         self.make_devices(&plan);
         self.network.introduce_devices(&plan.routers);
+        self.expect(&plan.routers, &before);
         // On interfaces that have just been made, too.
         let old = self.routers.iter().map(|router| router.machine.router());
         self.network.serve(old.chain(&plan.routers));
@@ -103,6 +104,7 @@ impl Role {
         self.group(plan.groups, &names);
         self.show(true);
         self.launch(now, beginners);
+        self.settle();
         self.remove_devices();
         self.network.serve(self.routers.iter().map(|router| router.machine.router()));
         self.directory = Directory::of(&self.routers);
@@ -121,6 +123,7 @@ impl Role {
         new: &[VirtualRouter],
     ) -> (Vec<Option<usize>>, Vec<Router>) {
         let successors = self.successors(new);
+        self.expect(new, &successors);
         for at in 0..self.routers.len() {
             if !successors.contains(&Some(at)) {
                 self.routers[at].removed = true;

@@ -21,6 +21,7 @@ mod life;
 mod moves;
 mod network;
 mod objects;
+mod passing;
 mod role;
 mod router;
 mod scribe;

@@ -31,6 +31,9 @@ impl Role {
     /// The last one first.
     pub(super) fn remove_routes(&mut self, now: Instant, at: usize, routes: &[Route]) {
         for route in routes.iter().rev() {
+            if self.passes_on(at, &Possession::Route(route.clone())) {
+                continue;
+            }
             let removed = self.network.remove_route(route);
             self.complain(now, at, &format!("removing route {route}"), removed);
         }
@@ -48,6 +51,9 @@ impl Role {
     /// The last one first.
     pub(super) fn remove_rules(&mut self, now: Instant, at: usize, rules: &[Rule]) {
         for rule in rules.iter().rev() {
+            if self.passes_on(at, &Possession::Rule(rule.clone())) {
+                continue;
+            }
             let removed = self.network.remove_rule(rule);
             self.complain(now, at, &format!("removing rule {rule}"), removed);
         }

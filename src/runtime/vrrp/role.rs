@@ -17,6 +17,7 @@ use super::herald::Herald;
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::objects::{self, Objects};
+use super::passing::Passing;
 use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
@@ -57,6 +58,7 @@ pub(super) struct Role {
     pub(super) statics: Statics,
     pub(super) objects: Objects,
     pub(super) devices: Devices,
+    pub(super) passing: Passing,
     pub(super) probe: Probe,
     pub(super) herald: Herald,
     pub(super) scribe: Scribe,
@@ -113,6 +115,7 @@ impl Role {
             statics: Statics::default(),
             objects: Objects::default(),
             devices: Devices::default(),
+            passing: Passing::default(),
             probe,
             scribe: Scribe::start()?,
             bus: Bus::default(),

@@ -17,11 +17,16 @@ impl Network {
             match change {
                 Change::Link(link) => self.absorb_link(link, &mut incidents),
                 Change::LinkGone(link) => {
-                    self.links.remove(&link.name);
-                    self.delays.forget(&link.name);
                     self.wires.close_on(link.index);
                     self.addresses.remove_interface(link.index);
                     self.holdings.let_go_where(|it| it.index == link.index);
+                    let known = self.links.get(&link.name);
+                    if known.is_some_and(|known| known.index != link.index) {
+                        // One that has been replaced.
+                        continue;
+                    }
+                    self.links.remove(&link.name);
+                    self.delays.forget(&link.name);
                     if self.concerned.contains(&link.name) {
                         tracing::info!("Interface {} deleted", link.name);
                     }
@@ -63,8 +68,14 @@ impl Network {
 
     fn absorb_link(&mut self, link: Link, incidents: &mut Vec<Incident>) {
         // An interface of our own was down while it was made: news from before it was looked at.
+        let is_ours = self.possessions.contains(&Possession::Device(link.name.clone()));
+        let index = || nix::net::if_::if_nametoindex(link.name.as_str()).ok();
+        if is_ours && index().is_some_and(|index| index != link.index) {
+            // One that has been replaced.
+            return;
+        }
         if !link.up
-            && self.possessions.contains(&Possession::Device(link.name.clone()))
+            && is_ours
             && self
                 .netlink
                 .links()

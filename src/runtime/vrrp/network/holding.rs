@@ -92,6 +92,11 @@ impl Network {
         link.is_some_and(is_it)
     }
 
+    /// Is there one of this name that keepalived or its like has made?
+    pub(in crate::runtime::vrrp) fn is_virtual(&self, name: &str) -> bool {
+        self.links.get(name).is_some_and(|it| it.is_macvlan || it.is_ipvlan)
+    }
+
     /// One of another kind by that name, left by whoever, isn't touched: an error.
     pub(in crate::runtime::vrrp) fn make_device(
         &mut self,
