@@ -16,6 +16,7 @@ mod links;
 mod matrix;
 mod mishaps;
 mod passing;
+mod places;
 mod processes;
 mod reload;
 mod scripts;
