@@ -117,7 +117,20 @@ fn keepalived_answers_options_as_keepalived_does() {
     assert!(version.err.contains("evenkeel"));
     // The best known exporter asks for no JSON, and ends, where this isn't to be read.
     assert!(version.err.contains("--enable-json"), "{}", version.err);
-    assert_eq!(run(cell.ours("keepalived").arg("--help")).code, 0);
+    // Each of its options is ours, too, and shown with what becomes of it.
+    let help = run(cell.ours("keepalived").arg("--help"));
+    assert_eq!(help.code, 0);
+    let theirs = run(cell.real("keepalived").arg("--help"));
+    let option = |line: &str| {
+        let (before, long) = line.split_once("--")?;
+        let end = long.find(|it: char| !it.is_alphanumeric() && !"_-".contains(it))?;
+        before.trim().len().le(&3).then(|| format!("{}--{}", before.trim_start(), &long[..end]))
+    };
+    let options: Vec<String> = theirs.err.lines().filter_map(option).collect();
+    assert!(options.len() > 30, "{options:?}");
+    for option in options {
+        assert!(help.err.contains(&option), "{option}: {}", help.err);
+    }
 }
 
 #[test]

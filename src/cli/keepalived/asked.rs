@@ -202,7 +202,10 @@ fn take(asked: &mut Asked, name: &'static str, value: Option<OsString>) -> Resul
             asked.core_pattern = Some(text().unwrap_or_else(|| "core".to_owned()));
         }
         "genhash" => {
-            eprintln!("Option --genhash is not supported");
+            eprintln!(
+                "Option --genhash is not supported: it is a program of its own, for the digests of \
+                 HTTP_GET. `curl -s URL | md5sum` computes the same"
+            );
             return Err(1);
         }
         "checkers_pid" => not_yet(asked, "there is no checker process yet, so no pid file for it"),

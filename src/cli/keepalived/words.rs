@@ -43,10 +43,21 @@ pub(super) fn say_help() {
   -a, --address-monitoring     Log every address that comes or goes
   -P, --vrrp                   Only VRRP (all there is so far)
       --signum=NAME            Print the signal for STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON
+  -x, --snmp                   Be an SNMP agent's subagent
+  -A, --snmp-agent-socket=S    Where that agent listens
   -v, --version                Print the version
   -h, --help                   Print this
 
-Accepted, and without effect so far (it is said): -C -I -b -c -x -A --all
-Refused: -T"
+Accepted, and without effect so far, which is said:
+  -C, --check                  Only health checkers: they don't run yet
+  -I, --dont-release-ipvs      Leave IPVS at the end: it isn't touched yet
+  -c, --checkers_pid=FILE      Pid file of a checker process that isn't there yet
+  -b, --bfd_pid=FILE           Pid file of a BFD process that isn't there yet
+      --all                    Run all of these processes
+Accepted:
+  -B, --no_bfd                 No BFD process: there is none
+      --flush-log-file         Every line of a log file is written at once anyway
+Refused:
+  -T, --genhash                A program of its own: `curl -s URL | md5sum` computes the same"
     );
 }
