@@ -18,6 +18,7 @@ use crate::agentx::Pdu;
 use crate::agentx::pdu::announced;
 use crate::agentx::session::{Action, Event, INTERVAL, PATIENCE, Session, error_text};
 use crate::agentx::tree::Tree;
+use crate::kernel::memory::give_back_memory;
 use crate::plan::snmp::{Master, Snmp};
 use crate::runtime::version;
 use crate::status::mib::{self, Moment};
@@ -182,7 +183,9 @@ impl<'a> Thread<'a> {
             self.look(None);
         }
         // Memory for managers that have gone.
-        self.tree.take_if(|(at, _)| *at + INTERVAL <= now);
+        if self.tree.take_if(|(at, _)| *at + INTERVAL <= now).is_some() {
+            give_back_memory();
+        }
         self.tell(Event::Timeout);
     }
 
