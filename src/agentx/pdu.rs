@@ -264,6 +264,41 @@ mod tests {
         assert_eq!(Pdu::read(&bytes), Ok(pdu(Body::Get(vec![range]))));
     }
 
+    /// A taste of what the fuzz target does for longer: bytes of good PDUs changed, cut and joined.
+    #[test]
+    fn what_is_read_of_damaged_bytes_is_written_and_read_as_the_same() {
+        let good: Vec<Vec<u8>> = bodies().into_iter().map(|body| pdu(body).write()).collect();
+        let mut state = 0x9e37_79b9_u32;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as usize % below
+        };
+        let mut read = 0;
+        for _ in 0..50_000 {
+            let mut bytes = good[random(good.len())].clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = [0, 1, 4, 127, 128, 255, random(256) as u8][random(7)];
+            }
+            if random(4) == 0 {
+                let more = &good[random(good.len())];
+                bytes.extend_from_slice(&more[random(more.len())..]);
+            }
+            if random(2) == 0 && bytes.len() > HEADER {
+                bytes.truncate(HEADER + random(bytes.len() - HEADER));
+                let length = (bytes.len() - HEADER) as u32;
+                bytes[16..20].copy_from_slice(&length.to_be_bytes());
+            }
+            if let Ok(pdu) = Pdu::read(&bytes) {
+                read += 1;
+                assert_eq!(Pdu::read(&pdu.write()), Ok(pdu));
+            }
+        }
+        assert!(read > 1000, "{read}");
+    }
+
     #[test]
     fn a_length_beyond_all_reason_is_refused_at_once() {
         let mut bytes = pdu(Body::Ping).write();
