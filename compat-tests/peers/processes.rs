@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::bed::daemon::{Daemon, is_clean, kill};
 use super::super::bed::{Bed, stays, wait_until};
 use super::Maker::{Debian, Evenkeel};
+use super::shortage::instance;
 use super::wire::frames;
 use super::{PATIENCE, Pair, VIP, config};
 
@@ -193,4 +194,52 @@ fn a_daemon_moves_into_its_network_namespace() {
         assert!(child.wait().unwrap().success());
         assert!(!host.holds(VIP));
     }
+}
+
+/// `max_auto_priority`: each timer that is later than `min_auto_priority_delay` (in microseconds) lets
+/// the process run one step before others, and no further than it may.
+#[test]
+fn who_is_late_runs_before_others() {
+    let late = |maker| {
+        let bed = Bed::new(1);
+        let host = &bed.hosts[0];
+        let text = format!(
+            "global_defs {{\n    max_auto_priority 2\n    min_auto_priority_delay 200000\n}}\n{}",
+            instance("VI_1", "eth0", VIP, 200, "")
+        );
+        let daemon = Daemon::start(&bed, host, maker, &text);
+        wait_until("master", PATIENCE, || host.holds(VIP));
+        std::thread::sleep(Duration::from_millis(1000));
+        let role = daemon.vrrp_pid();
+        let mut seen = Vec::new();
+        for wanted in [1, 2, 2] {
+            // A busy machine may have made it late before, or late to be stopped.
+            let raised = || (wanted..=2).any(|it| bearing(role)[3].contains(&on(it)));
+            for _ in 0..5 {
+                kill("STOP", role as i32);
+                std::thread::sleep(Duration::from_millis(450));
+                kill("CONT", role as i32);
+                std::thread::sleep(Duration::from_millis(600));
+                if raised() {
+                    break;
+                }
+            }
+            assert!(raised(), "{maker:?}: {:?} after {seen:?}", bearing(role));
+            seen.push(bearing(role)[3].clone());
+        }
+        assert_eq!(daemon.log().matches("Set realtime priority").count(), 2, "{maker:?}");
+        assert!(is_clean(daemon.stop()));
+        seen.pop().unwrap()
+    };
+    /// SCHED_RR.
+    fn on(priority: u8) -> String {
+        format!("real-time {priority} policy 2")
+    }
+    let [theirs, ours] = std::thread::scope(|scope| {
+        [Debian, Evenkeel]
+            .map(|maker| scope.spawn(move || late(maker)))
+            .map(|it| it.join().unwrap())
+    });
+    assert_eq!(ours, theirs);
+    assert!(ours.contains(&on(2)), "{ours}");
 }
