@@ -71,28 +71,28 @@ fn a_virtual_mac_interface_follows_the_vrid() {
     for maker in [Debian, Evenkeel] {
         let bed = Bed::new(1);
         let host = &bed.hosts[0];
-        let config = |a: u8, b: u8| {
-            instance("A", a, &["192.0.2.81"], "use_vmac vmacA")
+        let config = |name: &str, a: u8, b: u8| {
+            instance("A", a, &["192.0.2.81"], &format!("use_vmac {name}"))
                 + &instance("B", b, &["192.0.2.82"], "use_vmac vmacB")
         };
-        let is = |a: u8, b: u8| {
-            [("vmacA", a, "192.0.2.81"), ("vmacB", b, "192.0.2.82")].iter().all(|it| {
+        let is = |name: &str, a: u8, b: u8| {
+            [(name, a, "192.0.2.81"), ("vmacB", b, "192.0.2.82")].iter().all(|it| {
                 let (name, vrid, address) = it;
                 look(host, &format!("-o link show {name}"))
                     .contains(&format!("00:00:5e:00:01:{vrid:02x}"))
                     && look(host, &format!("-o address show {name}")).contains(address)
             })
         };
-        let daemon = Daemon::start(&bed, host, maker, &config(1, 2));
-        wait_until("both are there", PATIENCE, || is(1, 2));
-        for (a, b) in [(11, 2), (2, 11)] {
-            // Swapped MAC addresses are more than keepalived can do.
+        let daemon = Daemon::start(&bed, host, maker, &config("vmacA", 1, 2));
+        wait_until("both are there", PATIENCE, || is("vmacA", 1, 2));
+        for (name, a, b) in [("vmacA", 11, 2), ("vmacA", 2, 11), ("vmacC", 2, 11)] {
+            // Swapped MAC addresses and another name are more than keepalived can do.
             if maker == Debian && a == 2 {
                 break;
             }
-            daemon.reconfigure(&config(a, b));
+            daemon.reconfigure(&config(name, a, b));
             daemon.signal("HUP");
-            wait_until("the addresses follow", PATIENCE, || is(a, b));
+            wait_until("the addresses follow", PATIENCE, || is(name, a, b));
         }
         assert!(is_clean(daemon.stop()));
         assert!(!look(host, "link").contains("vmac"));

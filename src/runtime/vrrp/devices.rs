@@ -53,6 +53,7 @@ impl Role {
             self.devices.plan.routers.clone_from(&plan.routers);
         }
         // All of them first: one's hardware address may be another one's now.
+        self.clear_addresses();
         for (router, device, _) in self.devices.wanted.clone() {
             self.clear_the_way(&router, &device);
         }
@@ -124,6 +125,22 @@ impl Role {
             self.guard();
         }
         made
+    }
+
+    /// One that isn't wanted any more goes before one with its hardware address comes.
+    fn clear_addresses(&mut self) {
+        let wanted = |is: &dyn Fn(&Device) -> bool| self.devices.wanted.iter().any(|it| is(&it.1));
+        let in_the_way = |old: &Device| {
+            old.is_macvlan()
+                && !wanted(&|it| it.name == old.name)
+                && wanted(&|it| it.is_macvlan() && it.mac == old.mac && it.base == old.base)
+        };
+        let before = self.devices.before.iter().filter(|(_, it, _)| in_the_way(it));
+        let gone: Vec<_> = before.map(|(_, it, _)| Possession::Device(it.name.clone())).collect();
+        for it in gone.iter().filter(|it| self.network.possessions.contains(it)).collect::<Vec<_>>()
+        {
+            self.remove_possession(it);
+        }
     }
 
     /// One of this name for another VRID, or above another interface, goes.
