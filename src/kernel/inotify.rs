@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::task::{Context, Poll};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
-use super::ready::when_readable;
+use super::ready::{Descriptor, when_readable};
 
 /// One folder that is watched.
 pub type Folder = WatchDescriptor;
@@ -28,23 +27,8 @@ pub enum Stir {
 /// Watches folders.
 #[derive(Debug)]
 pub struct FolderWatch {
-    inotify: AsyncFd<Descriptor>,
+    inotify: AsyncFd<Descriptor<Inotify>>,
     waiting: Vec<Stir>,
-}
-
-#[derive(Debug)]
-struct Descriptor(Inotify);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
-
-impl From<Descriptor> for OwnedFd {
-    fn from(descriptor: Descriptor) -> OwnedFd {
-        descriptor.0.into()
-    }
 }
 
 impl FolderWatch {

@@ -4,6 +4,7 @@
 //! place with its reason; what `nix`, `socket2` and `rtnetlink` wrap safely is used through them.
 //! Read [`netlink`] and [`raw`] for the network, [`proc`] for processes.
 
+pub mod alarm;
 pub mod arp;
 pub mod channel;
 pub mod connector;

@@ -1,10 +1,26 @@
 //! Descriptors that tokio waits on.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// What owns a descriptor, in the form that tokio wants it.
+#[derive(Debug)]
+pub(super) struct Descriptor<T>(pub(super) T);
+
+impl<T: AsFd> AsRawFd for Descriptor<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl<T: Into<OwnedFd>> From<Descriptor<T>> for OwnedFd {
+    fn from(descriptor: Descriptor<T>) -> OwnedFd {
+        descriptor.0.into()
+    }
+}
 
 /// Registers a descriptor with the current tokio runtime, to wait until it can be read.
 ///

@@ -1,6 +1,6 @@
 //! Sending over IPv4, with headers of our own.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 
@@ -35,19 +35,19 @@ impl HeaderSender {
         destination: Ipv4Addr,
         letter: Letter,
     ) -> io::Result<()> {
-        let mut packet = Vec::with_capacity(HEADER + letter.payload.len());
-        packet.extend([0x45, 0xc0]);
+        let mut header = [0; HEADER];
+        header[..2].copy_from_slice(&[0x45, 0xc0]);
         let length = u16::try_from(HEADER + letter.payload.len())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        packet.extend(length.to_be_bytes());
-        packet.extend(letter.identification.to_be_bytes());
-        packet.extend([0, 0]);
+        header[2..4].copy_from_slice(&length.to_be_bytes());
+        header[4..6].copy_from_slice(&letter.identification.to_be_bytes());
         // The kernel fills in the header's checksum (raw(7)).
-        packet.extend([letter.ttl, letter.protocol, 0, 0]);
-        packet.extend(source.octets());
-        packet.extend(destination.octets());
-        packet.extend(letter.payload);
-        self.socket.send_to(&packet, &SocketAddrV4::new(destination, 0).into()).map(drop)
+        header[8..10].copy_from_slice(&[letter.ttl, letter.protocol]);
+        header[12..16].copy_from_slice(&source.octets());
+        header[16..].copy_from_slice(&destination.octets());
+        let parts = [IoSlice::new(&header), IoSlice::new(letter.payload)];
+        let to = SocketAddrV4::new(destination, 0).into();
+        self.socket.send_to_vectored(&parts, &to).map(drop)
     }
 }
 

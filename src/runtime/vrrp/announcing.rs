@@ -1,33 +1,53 @@
 //! Gratuitous ARPs and neighbour advertisements, at the pace of their interfaces.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::role::Role;
 use crate::vrrp::machine::State;
 use crate::vrrp::pace::Announcement;
 
+/// So many announcements go out even while timers are due.
+pub(super) const MANY: usize = 4096;
+
+/// An announcement that goes out as soon as no timer is due: first all routers' addresses are set,
+/// then the network hears of them.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// The router's place.
+    at: usize,
+    announcement: Announcement,
+}
+
 impl Role {
-    /// Sends an announcement of a router, or lets it wait for its turn. `throttled`: others can make
-    /// this one happen, so that not every line is written.
+    /// An announcement of a router has its turn, or waits for it. `throttled`: others can make this
+    /// one happen, so that not every line is written.
     pub(super) fn announce(
         &mut self,
         now: Instant,
         at: usize,
-        (interface, address): (&str, IpAddr),
+        announcement: Announcement,
         round: u32,
         throttled: bool,
     ) {
-        let announcement = Announcement { interface: interface.to_owned(), address };
-        let wire = self.routers[at].machine.router().wire_below(interface);
+        let wire = self.routers[at].machine.router().wire_below(&announcement.interface);
         if !self.pacer.offer(now, wire, announcement.clone(), round) {
             return;
         }
+        // Between the others that its router writes now.
         if !throttled || self.routers[at].valve.pass(now).is_some() {
             tracing::debug!("{}", announcement.line());
         }
-        let sent = self.network.announce(interface, address);
-        self.complain(now, at, "announcing", sent);
+        self.to_announce.push(Pending { at, announcement });
+    }
+
+    pub(super) fn announce_all(&mut self, now: Instant) {
+        for Pending { at, announcement } in std::mem::take(&mut self.to_announce) {
+            // It may have given way since.
+            if self.routers[at].machine.state() == State::Active {
+                let sent = self.network.announce(&announcement.interface, announcement.address);
+                self.complain(now, at, "announcing", sent);
+            }
+        }
     }
 
     /// What had to wait, and is still held by a router that is active.

@@ -9,6 +9,7 @@ use crate::runtime::handoff::{Control, Difference, Held, Report};
 use crate::status::notice::News;
 use crate::vrrp::group::Call;
 use crate::vrrp::machine::{Action, Event, LogLevel, State};
+use crate::vrrp::pace::Announcement;
 
 /// What is no longer held is reported within this time.
 const REPORT_SOON: Duration = Duration::from_millis(50);
@@ -17,7 +18,7 @@ const CALM: Duration = Duration::from_secs(3);
 /// After this time a report that the supervisor didn't take is tried again.
 const REPORT_AGAIN: Duration = Duration::from_millis(200);
 
-/// The interfaces on which a router's deeds are done.
+/// The interfaces on which a router's deeds are done, where its config says others by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     adverts: String,
@@ -35,26 +36,24 @@ impl Places {
 
 impl Role {
     pub(super) fn tell(&mut self, now: Instant, at: usize, event: Event) {
-        let places = Places::of(self.routers[at].machine.router());
-        self.tell_on(now, at, event, &places);
+        self.tell_on(now, at, event, None);
     }
 
-    /// Hands an event to a machine and does what it wants done, on the interfaces given. What of it
-    /// concerns its sync group is returned.
+    /// Hands an event to a machine and does what it wants done, on the interfaces given or on its
+    /// own. What of it concerns its sync group is returned.
     pub(super) fn tell_alone(
         &mut self,
         now: Instant,
         at: usize,
         event: Event,
-        places: &Places,
+        places: Option<&Places>,
     ) -> Option<Call> {
-        let interface = places.addresses.as_str();
         let sender = match &event {
             Event::Packet(packet) => Some(packet.source),
             _ => None,
         };
         let by_others = sender.is_some();
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         let priority = self.routers[at].machine.priority();
         let started = self.routers[at].machine.state() != State::Initialize;
         let machine = &mut self.routers[at].machine;
@@ -65,39 +64,49 @@ impl Role {
         self.agenda.set(at, self.routers[at].machine.deadline());
         let call = Call::among(&actions);
         let settled = !actions.iter().any(|action| matches!(action, Action::Transition { .. }));
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 Action::Send(packet) => {
-                    let sent = self.network.send(&places.adverts, &packet);
+                    let own = self.routers[at].machine.router().advert_interface();
+                    let on = places.map_or(own, |it| &it.adverts);
+                    let sent = self.network.send(on, &packet);
                     self.complain_of_sending(now, at, sent);
                 }
-                Action::AddAddresses(addresses) => self.add(now, at, interface, &addresses),
+                Action::AddAddresses(addresses) => {
+                    let interface = self.address_interface(at, places);
+                    self.add(now, at, &interface, &addresses);
+                }
                 Action::RemoveAddresses(_) if self.addresses_stay => {}
                 Action::RemoveAddresses(addresses) => {
+                    let interface = self.address_interface(at, places);
                     for address in &addresses {
-                        if self.passes(at, interface, address) {
+                        if self.passes(at, &interface, address) {
                             continue;
                         }
-                        let removed = self.network.remove(interface, address).map(drop);
+                        let removed = self.network.remove(&interface, address).map(drop);
                         let what = format!("removing {}", address.address);
                         self.complain(now, at, &what, removed);
                     }
                     self.report_soon();
                 }
                 Action::DropPackets(addresses) => {
-                    self.guard_addresses(now, at, interface, &addresses, true);
+                    let interface = self.address_interface(at, places);
+                    self.guard_addresses(now, at, &interface, &addresses, true);
                 }
                 Action::AcceptPackets(_) if self.addresses_stay => {}
                 Action::AcceptPackets(addresses) => {
-                    self.guard_addresses(now, at, interface, &addresses, false);
+                    let interface = self.address_interface(at, places);
+                    self.guard_addresses(now, at, &interface, &addresses, false);
                 }
                 Action::AddRoutes(routes) => self.add_routes(now, at, &routes),
                 Action::RemoveRoutes(routes) => self.remove_routes(now, at, &routes),
                 Action::AddRules(rules) => self.add_rules(now, at, &rules),
                 Action::RemoveRules(rules) => self.remove_rules(now, at, &rules),
                 Action::Announce(address, round) => {
-                    let on = address.interface.as_deref().unwrap_or(interface);
-                    self.announce(now, at, (on, address.address), round, by_others && settled);
+                    let VirtualAddress { interface, address, .. } = address;
+                    let interface = interface.unwrap_or_else(|| self.address_interface(at, places));
+                    let announcement = Announcement { interface, address };
+                    self.announce(now, at, announcement, round, by_others && settled);
                 }
                 Action::Transition { to, priority, .. } => {
                     self.routers[at].note_transition(to);
@@ -123,12 +132,18 @@ impl Role {
                 }
             }
         }
+        self.actions = actions;
         let machine = &self.routers[at].machine;
         if started && machine.priority() != priority {
             let active = machine.state() == State::Active;
             self.remark(at, if active { News::MasterPriority } else { News::BackupPriority });
         }
         call
+    }
+
+    fn address_interface(&self, at: usize, places: Option<&Places>) -> String {
+        let own = self.routers[at].machine.router().address_interface();
+        places.map_or(own, |it| &it.addresses).to_owned()
     }
 
     pub(super) fn add(

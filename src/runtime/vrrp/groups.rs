@@ -21,9 +21,15 @@ pub(super) struct Synced {
 }
 
 impl Role {
-    /// Hands an event to a machine and does what it wants done, on the interfaces given; then what
-    /// that means to the others of its group.
-    pub(super) fn tell_on(&mut self, now: Instant, at: usize, event: Event, places: &Places) {
+    /// Hands an event to a machine and does what it wants done, on the interfaces given or on its own;
+    /// then what that means to the others of its group.
+    pub(super) fn tell_on(
+        &mut self,
+        now: Instant,
+        at: usize,
+        event: Event,
+        places: Option<&Places>,
+    ) {
         let Some(group) = self.routers[at].group else {
             self.tell_alone(now, at, event, places);
             return;
@@ -70,8 +76,7 @@ impl Role {
         at: usize,
         event: Event,
     ) -> Option<Call> {
-        let places = Places::of(self.routers[at].machine.router());
-        self.tell_alone(now, at, event, &places)
+        self.tell_alone(now, at, event, None)
     }
 
     /// Makes the groups of a plan whose routers have these names, in its order.

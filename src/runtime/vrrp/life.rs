@@ -130,6 +130,8 @@ impl Role {
                 self.tell(now, at, Event::Shutdown);
             }
         }
+        // Announcements name routers by the places that change now.
+        self.announce_all(now);
         let mut stay = 0..;
         let place = |router: &Router| if router.removed { None } else { stay.next() };
         let places: Vec<Option<usize>> = self.routers.iter().map(place).collect();
@@ -173,7 +175,7 @@ impl Role {
         self.explain_scripts(&new);
         self.routers[at].verdict = Some(verdict);
         // What is done now still concerns the old places.
-        self.tell_on(now, at, Event::Reconfigure(Box::new(new), verdict), &before);
+        self.tell_on(now, at, Event::Reconfigure(Box::new(new), verdict), Some(&before));
         self.tell(now, at, interface);
     }
 

@@ -17,6 +17,7 @@ mod devices;
 mod directory;
 mod groups;
 mod herald;
+mod inbox;
 mod life;
 mod moves;
 mod network;
@@ -27,7 +28,6 @@ mod router;
 mod scribe;
 mod scripts;
 mod settings;
-mod signals;
 mod snmp;
 mod startup;
 mod statics;
@@ -56,7 +56,8 @@ pub fn run(control: Control) -> ExitCode {
     if let Some(name) = &succession.plan.process.names.vrrp {
         crate::kernel::process::set_name(name);
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // Without tokio's timers: the role has one alarm of its own, and looks at nothing else.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&control, format!("no runtime: {error}")),
     };

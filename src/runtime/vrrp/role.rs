@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
-use std::time::Instant;
-
-use tokio::sync::mpsc::UnboundedReceiver;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
+use super::announcing::{MANY, Pending};
 use super::bearing::{Bearing, LATE};
 use super::bus::{Bus, Request};
 use super::devices::Devices;
 use super::directory::Directory;
 use super::groups::Synced;
 use super::herald::Herald;
+use super::inbox::{Inbox, Letter};
 use super::life::inherits;
 use super::network::{Arrival, Ear, Incident, Interface, Network};
 use super::objects::{self, Objects};
@@ -21,10 +22,10 @@ use super::passing::Passing;
 use super::router::{Router, Valve};
 use super::scribe::Scribe;
 use super::scripts::Scripts;
-use super::signals::Signals;
 use super::snmp::{self, Subagent};
 use super::startup;
 use super::statics::Statics;
+use crate::kernel::alarm::Alarm;
 use crate::kernel::memory::give_back_memory;
 use crate::kernel::netlink::Change;
 use crate::kernel::raw::Packet;
@@ -33,18 +34,21 @@ use crate::plan::telling::Telling;
 use crate::plan::vrrp::{VirtualAddress, VirtualRouter};
 use crate::plan::vrrp_process::VrrpProcess;
 use crate::plan::wire::Family;
-use crate::runtime::handoff::{Control, Held, Instruction, Instructions, Report, Succession};
-use crate::runtime::probe::{Finding, Probe};
-use crate::vrrp::machine::{Event, Received};
+use crate::runtime::handoff::{Control, Held, Instruction, Report, Succession};
+use crate::runtime::probe::Probe;
+use crate::vrrp::machine::{Action, Event, Received};
 use crate::vrrp::pace::Pacer;
 use crate::vrrp::packet::vrid_of;
 
 /// So many timers fire in a row; then it is others' turn.
 pub(super) const AT_ONCE: usize = 64;
 
+/// Between two looks at the time where the alarm fails, which isn't known to happen.
+const NO_ALARM: Duration = Duration::from_millis(5);
+
 pub(super) struct Role {
     pub(super) control: Control,
-    pub(super) instructions: Instructions,
+    pub(super) inbox: Inbox,
     pub(super) network: Network,
     pub(super) router_id: Option<String>,
     pub(super) telling: Telling,
@@ -52,7 +56,11 @@ pub(super) struct Role {
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Synced>,
     pub(super) agenda: Agenda,
+    pub(super) alarm: Alarm,
     pub(super) pacer: Pacer,
+    pub(super) to_announce: Vec<Pending>,
+    /// What a machine wants done is put here, so that an advert needs no new room.
+    pub(super) actions: Vec<Action>,
     pub(super) directory: Directory,
     pub(super) scripts: Scripts,
     pub(super) statics: Statics,
@@ -64,8 +72,6 @@ pub(super) struct Role {
     pub(super) scribe: Scribe,
     pub(super) bus: Bus,
     pub(super) subagent: Subagent,
-    pub(super) findings: UnboundedReceiver<Finding>,
-    pub(super) signals: Signals,
     /// Until when routers only listen.
     pub(super) listen_until: Option<Instant>,
     /// When to try again to tell the supervisor what is held.
@@ -83,14 +89,11 @@ pub(super) struct Role {
 
 /// What may happen next.
 enum Occasion {
-    /// A plan is large, and other things happen far more often.
-    Instruction(io::Result<Option<Box<Instruction<Succession<VrrpPlan>>>>>),
-    Signal(i32),
-    Finding(Finding),
+    Letter(Letter),
     Request(Request),
     Look(snmp::Request),
     Network(Arrival),
-    Deadline,
+    Deadline(io::Result<()>),
 }
 
 impl Role {
@@ -99,16 +102,20 @@ impl Role {
         let Succession { plan, first, held, possessions } = succession;
         let now = Instant::now();
         // First of all: what other threads start has the signals blocked that they have.
-        let signals = Signals::catch()?;
+        let (inbox, slot) = Inbox::open()?;
         let (probe, findings) = Probe::start()?;
+        slot.attach(control.listen()?, findings);
         let mut role = Role {
-            instructions: control.listen()?,
+            inbox,
             control,
             network: Network::open()?,
             routers: Vec::new(),
             groups: Vec::new(),
             agenda: Agenda::default(),
+            alarm: Alarm::new()?,
             pacer: Pacer::default(),
+            to_announce: Vec::new(),
+            actions: Vec::new(),
             directory: Directory::default(),
             scripts: Scripts::default(),
             herald: Herald::start(&plan, &probe),
@@ -123,8 +130,6 @@ impl Role {
             router_id: plan.router_id.clone(),
             telling: plan.telling.clone(),
             process: plan.process.clone(),
-            findings,
-            signals,
             listen_until: startup::listen_until(now, &plan.conduct),
             report_at: None,
             bearing: Bearing::new(now),
@@ -200,62 +205,70 @@ impl Role {
             let occasion = self.next().await;
             let now = Instant::now();
             match occasion {
-                Occasion::Deadline => {}
-                Occasion::Network(arrival) => self.receive(now, arrival),
-                Occasion::Finding(finding) => {
-                    if !self.herald.hear(&finding) {
-                        self.find(now, finding);
-                    }
+                Occasion::Deadline(Ok(())) => {}
+                Occasion::Deadline(Err(error)) => {
+                    tracing::error!("the clock doesn't wake this process: {error}");
+                    std::thread::sleep(NO_ALARM);
                 }
+                Occasion::Network(arrival) => self.receive(now, arrival),
                 Occasion::Request(request) => self.oblige(now, request),
                 Occasion::Look(request) => self.show_snapshot(request),
-                Occasion::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
-                Occasion::Signal(libc::SIGTERM | libc::SIGINT) => break,
-                Occasion::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
-                Occasion::Signal(number) => self.dump(number),
-                Occasion::Instruction(Ok(Some(instruction))) => match *instruction {
-                    Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
-                    Instruction::Start(_) => tracing::warn!("told to start a second time"),
-                    Instruction::Quit | Instruction::Stop => break,
-                    // The role has no log file of its own.
-                    Instruction::Reopen => {}
-                },
-                Occasion::Instruction(Ok(None)) => {
-                    tracing::warn!("the supervisor has gone: ending");
-                    break;
-                }
-                Occasion::Instruction(Err(error)) => {
-                    let message = format!("an order that cannot be read: {error}");
-                    tracing::error!("{message}");
-                    self.report(&Report::Failed { message });
+                Occasion::Letter(letter) => {
+                    if self.read(now, letter).is_break() {
+                        break;
+                    }
                 }
             }
         }
         self.end();
     }
 
+    /// `Break`: it is time to end.
+    fn read(&mut self, now: Instant, letter: Letter) -> ControlFlow<()> {
+        match letter {
+            Letter::Finding(finding) => {
+                if !self.herald.hear(&finding) {
+                    self.find(now, finding);
+                }
+            }
+            Letter::Signal(libc::SIGHUP) => self.report(&Report::WantReload),
+            Letter::Signal(libc::SIGTERM | libc::SIGINT) => {
+                return ControlFlow::Break(());
+            }
+            Letter::Signal(libc::SIGXCPU) => self.bearing.used_too_much(),
+            Letter::Signal(number) => self.dump(number),
+            Letter::Instruction(Ok(Some(instruction))) => match *instruction {
+                Instruction::Reload(assignment) => self.reload(now, assignment.plan.plan),
+                Instruction::Start(_) => tracing::warn!("told to start a second time"),
+                Instruction::Quit | Instruction::Stop => return ControlFlow::Break(()),
+                // The role has no log file of its own.
+                Instruction::Reopen => {}
+            },
+            Letter::Instruction(Ok(None)) => {
+                tracing::warn!("the supervisor has gone: ending");
+                return ControlFlow::Break(());
+            }
+            Letter::Instruction(Err(error)) => {
+                let message = format!("an order that cannot be read: {error}");
+                tracing::error!("{message}");
+                self.report(&Report::Failed { message });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Waits for whatever happens first. Orders come before packets, so that no flood keeps the
     /// role from being told to stop.
     async fn next(&mut self) -> Occasion {
         let deadline = self.deadline();
-        let sleep = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let network = &mut self.network;
         tokio::select! {
             biased;
-            instruction = self.instructions.next::<Succession<VrrpPlan>>() => {
-                Occasion::Instruction(instruction.map(|it| it.map(Box::new)))
-            }
-            number = self.signals.next() => Occasion::Signal(number),
-            Some(finding) = self.findings.recv() => Occasion::Finding(finding),
+            letter = self.inbox.next() => Occasion::Letter(letter),
             arrival = poll_fn(|context| network.poll(context)) => Occasion::Network(arrival),
             request = self.bus.next() => Occasion::Request(request),
             request = self.subagent.next() => Occasion::Look(request),
-            () = sleep => Occasion::Deadline,
+            waited = self.alarm.wait(deadline) => Occasion::Deadline(waited),
         }
     }
 
@@ -323,7 +336,11 @@ impl Role {
             self.tidy_at = None;
             give_back_memory();
         }
-        self.agenda.due(now).is_some()
+        let busy = self.agenda.due(now).is_some();
+        if !busy || self.to_announce.len() > MANY {
+            self.announce_all(now);
+        }
+        busy
     }
 
     fn receive(&mut self, now: Instant, arrival: Arrival) {
@@ -356,9 +373,10 @@ impl Role {
                 return;
             }
         };
-        let hears =
-            |at: &usize| self.network.ear(self.routers[*at].machine.router()).as_ref() == Some(ear);
-        let at = self.directory.candidates(interface, vrid).find(hears);
+        let is_its = |at: &usize| {
+            self.network.hearing(self.routers[*at].machine.router()) == Some((*address, *protocol))
+        };
+        let at = self.directory.candidates(interface, vrid).find(is_its);
         let Some(at) = at else {
             if self.network.sockets.log_unknown_vrids && self.valve.pass(now).is_some() {
                 tracing::info!(

@@ -38,8 +38,8 @@ impl Machine {
             .flat_map(|unicast| unicast.peers.iter().map(|peer| (peer.address, unicast.ttl)));
         let group = router.unicast.is_none().then_some((router.group, TTL));
         let destinations = peers.chain(group);
-        let packets = self.ledger.write(now, router, &advert, source, destinations);
-        out.extend(packets.into_iter().map(Action::Send));
+        let send = |packet| out.push(Action::Send(packet));
+        self.ledger.write(now, router, &advert, source, destinations, send);
         out.push(Action::Count(Counter::AdvertSent));
     }
 

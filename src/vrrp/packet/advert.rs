@@ -212,28 +212,23 @@ pub(super) fn checksum_holds(
 }
 
 fn sum_of(version: Version, pdu: &[u8], pseudo: Option<(IpAddr, IpAddr)>, family: Family) -> u16 {
-    let length = pdu.len() as u16;
+    let [high, low] = (pdu.len() as u16).to_be_bytes();
+    let pseudo = pseudo.filter(|_| (version, family) != (Version::V2, Family::V4));
+    // RFC 5798, 5.2.8; the same sum whether lengths have two bytes (IPv4) or four.
+    let rest = [0, PROTOCOL, high, low];
     match pseudo {
-        Some((source, destination)) if (version, family) != (Version::V2, Family::V4) => {
-            let header = pseudo_header(source, destination, length);
-            checksum(&[&header, pdu])
+        None => checksum(&[pdu]),
+        Some((IpAddr::V4(source), IpAddr::V4(destination))) => {
+            checksum(&[&source.octets(), &destination.octets(), &rest, pdu])
         }
-        _ => checksum(&[pdu]),
-    }
-}
-
-/// RFC 5798, 5.2.8; the same sum whether lengths have two bytes (IPv4) or four.
-fn pseudo_header(source: IpAddr, destination: IpAddr, length: u16) -> Vec<u8> {
-    let mut header = Vec::with_capacity(36);
-    for address in [source, destination] {
-        match address {
-            IpAddr::V4(address) => header.extend(address.octets()),
-            IpAddr::V6(address) => header.extend(address.octets()),
+        Some((source, destination)) => {
+            let octets = |address| match address {
+                IpAddr::V4(address) => address.to_ipv6_compatible().octets(),
+                IpAddr::V6(address) => address.octets(),
+            };
+            checksum(&[&octets(source), &octets(destination), &rest, pdu])
         }
     }
-    header.extend([0, PROTOCOL]);
-    header.extend(length.to_be_bytes());
-    header
 }
 
 impl std::fmt::Debug for Advert {

@@ -25,7 +25,8 @@ pub struct Outgoing {
 }
 
 impl Ledger {
-    /// The packets of one advert, one for each destination: they share numbers and times.
+    /// The packets of one advert, one for each destination: they share numbers and times. `send`
+    /// gets each of them.
     pub fn write(
         &mut self,
         now: Instant,
@@ -33,21 +34,21 @@ impl Ledger {
         advert: &Advert,
         source: IpAddr,
         destinations: impl Iterator<Item = (IpAddr, u8)>,
-    ) -> Vec<Outgoing> {
+        mut send: impl FnMut(Outgoing),
+    ) {
         self.identification = self.identification.checked_add(1).unwrap_or(1);
         let stamp = router.wire.hmac.as_ref().map(|_| Stamp::next(self.wall_clock(now), self.sent));
         self.sent = stamp.or(self.sent);
         if matches!(router.authentication, Some(Authentication::Header(_))) {
             self.sequence = self.sequence.wrapping_add(1);
         }
-        let packet = |(destination, ttl)| {
+        for (destination, ttl) in destinations {
             let pseudo = self.pseudo_header(router, source, destination);
             let pdu = advert.encode_covering(pseudo, router.family());
             let (protocol, payload) = self.secure(router, pdu, source, destination, ttl);
             let identification = self.identification;
-            Outgoing { source, destination, protocol, ttl, identification, payload }
-        };
-        destinations.map(packet).collect()
+            send(Outgoing { source, destination, protocol, ttl, identification, payload });
+        }
     }
 
     /// Whose addresses the checksum of version 3 covers.

@@ -19,6 +19,7 @@ mod wires;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -54,7 +55,7 @@ pub(super) struct Interface {
 #[derive(Debug)]
 pub(super) enum Arrival {
     Changes(io::Result<Vec<Change>>),
-    Packet(Ear, io::Result<Packet>),
+    Packet(Rc<Ear>, io::Result<Packet>),
 }
 
 /// What happened to the network.
@@ -223,8 +224,15 @@ impl Network {
         own.find(|it| !self.is_ours(*it))
     }
 
-    /// Where a router hears adverts. By unicast it has to have the address first.
+    /// Where a router hears adverts.
     pub(super) fn ear(&self, router: &VirtualRouter) -> Option<Ear> {
+        let (address, protocol) = self.hearing(router)?;
+        Some(Ear { interface: router.advert_interface().to_owned(), address, protocol })
+    }
+
+    /// To which address adverts for a router come, by which protocol. By unicast it has to have the
+    /// address first.
+    pub(super) fn hearing(&self, router: &VirtualRouter) -> Option<(IpAddr, u8)> {
         let address = match router.unicast {
             Some(_) => self.interface(router)?.primary?,
             None => router.group,
@@ -233,7 +241,7 @@ impl Network {
             Some(Authentication::Header(_)) => AUTHENTICATION_HEADER,
             _ => PROTOCOL,
         };
-        Some(Ear { interface: router.advert_interface().to_owned(), address, protocol })
+        Some((address, protocol))
     }
 
     /// The interface as a router sees it. `None`: there is no such interface.
@@ -298,7 +306,7 @@ impl Network {
     }
 
     /// A packet that is there already.
-    pub(super) fn waiting_packet(&mut self) -> Option<(Ear, Packet)> {
+    pub(super) fn waiting_packet(&mut self) -> Option<(Rc<Ear>, Packet)> {
         self.wires.waiting_packet()
     }
 

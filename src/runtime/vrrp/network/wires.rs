@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(in crate::runtime::vrrp) struct Ear {
 /// The open ones.
 #[derive(Debug, Default)]
 pub(super) struct Wires {
-    open: BTreeMap<Ear, Wire>,
+    open: BTreeMap<Rc<Ear>, Wire>,
     /// Those that couldn't be opened, and how often.
     failed: BTreeMap<Ear, u32>,
     try_at: Option<Instant>,
@@ -122,7 +123,7 @@ impl Wires {
                         "there is a socket for {address} on {interface} now, after {failures} failures"
                     );
                 }
-                self.open.insert(key, wire);
+                self.open.insert(Rc::new(key), wire);
             }
             Err(error) => {
                 if !self.failed.contains_key(&key) {
@@ -135,21 +136,23 @@ impl Wires {
     }
 
     /// The next packet, or what an interface has to say.
-    pub(super) fn poll(&mut self, context: &mut Context) -> Poll<(Ear, io::Result<Packet>)> {
+    pub(super) fn poll(&mut self, context: &mut Context) -> Poll<(Rc<Ear>, io::Result<Packet>)> {
         let turn = self.turn % self.open.len().max(1);
         self.turn = turn + 1;
-        let mut wires: Vec<_> = self.open.iter_mut().collect();
-        wires.rotate_left(turn);
-        for (ear, wire) in wires {
-            if let Poll::Ready(packet) = wire.receiver.poll_receive(context) {
-                return Poll::Ready((ear.clone(), packet));
-            }
+        let mut look =
+            |(ear, wire): (&Rc<Ear>, &mut Wire)| match wire.receiver.poll_receive(context) {
+                Poll::Ready(packet) => Some((ear.clone(), packet)),
+                Poll::Pending => None,
+            };
+        let found = self.open.iter_mut().skip(turn).find_map(&mut look);
+        match found.or_else(|| self.open.iter_mut().take(turn).find_map(&mut look)) {
+            Some(found) => Poll::Ready(found),
+            None => Poll::Pending,
         }
-        Poll::Pending
     }
 
     /// A packet that is there already.
-    pub(super) fn waiting_packet(&mut self) -> Option<(Ear, Packet)> {
+    pub(super) fn waiting_packet(&mut self) -> Option<(Rc<Ear>, Packet)> {
         self.open
             .iter_mut()
             .find_map(|(ear, wire)| Some((ear.clone(), wire.receiver.take_waiting()?)))
@@ -158,12 +161,11 @@ impl Wires {
     pub(super) fn send(&mut self, interface: &str, packet: &Outgoing) -> io::Result<()> {
         let Outgoing { source, destination, protocol, ttl, identification, ref payload } = *packet;
         // To the group, or from where the peers' adverts come in.
-        let ears = [destination, source].map(|address| Ear {
-            interface: interface.to_owned(),
-            address,
-            protocol,
+        let mut ear = Ear { interface: interface.to_owned(), address: destination, protocol };
+        let wire = self.open.get(&ear).or_else(|| {
+            ear.address = source;
+            self.open.get(&ear)
         });
-        let wire = ears.iter().find_map(|ear| self.open.get(ear));
         let wire = wire.ok_or(io::ErrorKind::NotConnected)?;
         wire.sender.send(Letter { source, destination, protocol, ttl, identification, payload })
     }
