@@ -40,10 +40,15 @@ impl Role {
         self.to_announce.push(Pending { at, announcement });
     }
 
-    pub(super) fn announce_all(&mut self, now: Instant) {
+    pub(super) fn announce_all(&mut self) {
+        if self.to_announce.is_empty() {
+            return;
+        }
+        // This process may have been stopped since they were put here.
+        let now = Instant::now();
         for Pending { at, announcement } in std::mem::take(&mut self.to_announce) {
-            // It may have given way since.
-            if self.routers[at].machine.state() == State::Active {
+            let machine = &self.routers[at].machine;
+            if machine.state() == State::Active && !machine.has_overslept(now) {
                 let sent = self.network.announce(&announcement.interface, announcement.address);
                 self.complain(now, at, "announcing", sent);
             }

@@ -131,7 +131,7 @@ impl Role {
             }
         }
         // Announcements name routers by the places that change now.
-        self.announce_all(now);
+        self.announce_all();
         let mut stay = 0..;
         let place = |router: &Router| if router.removed { None } else { stay.next() };
         let places: Vec<Option<usize>> = self.routers.iter().map(place).collect();

@@ -338,7 +338,7 @@ impl Role {
         }
         let busy = self.agenda.due(now).is_some();
         if !busy || self.to_announce.len() > MANY {
-            self.announce_all(now);
+            self.announce_all();
         }
         busy
     }

@@ -293,12 +293,10 @@ impl Machine {
     /// An active router whose timers fire later than a backup waits must suppose that another one
     /// has taken over: it listens first. keepalived goes on instead, and both hold the addresses.
     fn notice_oversleeping(&mut self, now: Instant, out: &mut Actions) {
-        let Some(due) = self.advert_at.filter(|_| self.state == State::Active) else { return };
-        let late = now.saturating_duration_since(due);
-        let patience = self.patience();
-        if late < patience {
+        if !self.has_overslept(now) {
             return;
         }
+        let (late, patience) = (self.lateness(now), self.patience());
         self.log(
             out,
             LogLevel::Warning,
@@ -309,6 +307,19 @@ impl Machine {
             ),
         );
         self.step_back(now, CountdownSpan::Down, out);
+    }
+
+    /// Has it been silent for so long that others may be active by now? It learns that itself from
+    /// the next event; what it wanted done before must not be done any more.
+    pub fn has_overslept(&self, now: Instant) -> bool {
+        let late = self.lateness(now);
+        !late.is_zero() && late >= self.patience()
+    }
+
+    /// Of its next advert; zero where none is due.
+    fn lateness(&self, now: Instant) -> Duration {
+        let due = self.advert_at.filter(|_| self.state == State::Active);
+        due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
     }
 
     /// How late an advert may be: a backup waits from the one before it, which was in time. With
