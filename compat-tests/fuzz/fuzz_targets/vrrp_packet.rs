@@ -52,8 +52,9 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(Advert::parse(&written, family).unwrap(), advert);
             if mode & 2 == 0 {
                 let to = std::iter::once((destination, 255));
-                let sent = theirs.write(now, &router, &advert, source, to).remove(0);
-                (packet.pdu, packet.identification) = (sent.payload, sent.identification);
+                theirs.write(now, &router, &advert, source, to, |sent| {
+                    (packet.pdu, packet.identification) = (sent.payload, sent.identification);
+                });
             }
         }
         for protocol in [PROTOCOL, 51] {
