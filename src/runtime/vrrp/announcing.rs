@@ -6,8 +6,8 @@ use super::role::Role;
 use crate::vrrp::machine::State;
 use crate::vrrp::pace::Announcement;
 
-/// So many announcements go out even while timers are due.
-pub(super) const MANY: usize = 4096;
+/// So many announcements go out even while timers are due: thousands of them would cost memory.
+pub(super) const MANY: usize = 512;
 
 /// An announcement that goes out as soon as no timer is due: first all routers' addresses are set,
 /// then the network hears of them.
