@@ -628,3 +628,39 @@ fn quit_lets_sessions_finish_and_stop_does_not() {
         (kept, rest(&cut))
     });
 }
+
+// --- without a peer ---------------------------------------------------------------------------------
+
+#[test]
+fn answers_and_assigned_variables_are_nginxs() {
+    same(|which| {
+        let first = "server { listen IP:8080; set $a \"[$b]\"; set $b ${protocol}; set $c $a$b; \
+                     return \"$a|$b|$C|$1x|$status|$bytes_received|$bytes_sent|$upstream_addr|\
+                     $connection|$server_port|${ssl_cipher}|$hostname\\n\"; }";
+        let second = "server { listen IP:8081; proxy_pass IP:9; return $remote_addr$server_addr; }";
+        let third = "server { listen IP:8082; proxy_pass IP:8080; set $a 1; }";
+        let program = Program::start(which, ONE_WORKER, &format!("{first}{second}{third}"));
+        let read = |port: u16| {
+            let mut text = String::new();
+            connect(&at(which, &format!("IP:{port}"))).read_to_string(&mut text).unwrap();
+            text.replace(&ip(which), "IP")
+        };
+        let texts: Vec<String> = (8080..8083).map(read).collect();
+        (texts, refusals(&program))
+    });
+}
+
+#[test]
+fn a_long_answer_reaches_a_slow_reader() {
+    same(|which| {
+        let text = "0123456789abcdef".repeat(200);
+        let sets: String = (1..12).map(|n| format!("set $a{n} $a{}$a{};", n - 1, n - 1)).collect();
+        let server = format!("server {{ listen IP:8080; set $a0 {text}; {sets} return $a11; }}");
+        let program = Program::start(which, ONE_WORKER, &server);
+        let mut stream = connect(&at(which, "IP:8080"));
+        std::thread::sleep(Duration::from_millis(300));
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        (answer.len(), answer == text.repeat(2048).into_bytes(), refusals(&program))
+    });
+}

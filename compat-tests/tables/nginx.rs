@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use evenkeel::directive::{Arity, Body, Directive, Support};
-use evenkeel::nginx::{NginxConfig, directives, variable};
+use evenkeel::nginx::{NginxConfig, directives};
+use evenkeel::plan::fact::Fact;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -79,8 +80,8 @@ fn nginx_rows_say_something() {
 fn nginx_variables_are_upstreams() {
     let path = format!("{FIXTURES}/upstream/nginx-stream-variables.txt");
     let text = std::fs::read_to_string(path).unwrap();
-    let upstream: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(upstream, variable::BUILT_IN);
+    let upstream: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(upstream, Fact::NAMES.iter().copied().collect());
 }
 
 /// A claim needs a config that real nginx takes, that Evenkeel takes (there is a Plan), and that

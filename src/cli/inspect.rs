@@ -6,6 +6,7 @@ use super::{check, loading, services};
 use crate::directive::page::{self, Row};
 use crate::load::Inputs;
 use crate::plan::Plan;
+use crate::plan::stream::Content;
 use crate::text::Severity;
 
 /// Prints the plan of `inputs`; secrets stay hidden.
@@ -93,8 +94,11 @@ pub(super) fn describe(plan: &Plan) -> String {
             line(0, format!("stream: {workers}, pid file {}", stream.process.pid.display()));
             for listener in &stream.listeners {
                 let server = &stream.servers[listener.server.0];
-                let upstream = &stream.upstreams[server.upstream.0];
-                line(2, format!("{} → {}", listener.address, upstream.name));
+                let content = match &server.content {
+                    Content::Upstream(upstream) => stream.upstreams[upstream.0].name.as_str(),
+                    Content::Return(_) => "an answer of its own",
+                };
+                line(2, format!("{} → {content}", listener.address));
             }
             for upstream in &stream.upstreams {
                 line(2, format!("upstream {}", upstream.name));

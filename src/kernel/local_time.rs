@@ -29,6 +29,30 @@ impl LocalTime {
         format!("{day} {} {}", self.syslog(), self.0.tm_year + 1900)
     }
 
+    /// `23/Nov/2026:11:52:43 +0000`, as in the Common Log Format.
+    pub fn common_log(&self) -> String {
+        let tm = &self.0;
+        let month = MONTHS.get(tm.tm_mon as usize).unwrap_or(&"");
+        let (day, year, zone) = (tm.tm_mday, tm.tm_year + 1900, self.zone(""));
+        let (hour, minute, second) = (tm.tm_hour, tm.tm_min, tm.tm_sec);
+        format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} {zone}")
+    }
+
+    /// `2026-11-23T11:52:43+00:00`
+    pub fn iso8601(&self) -> String {
+        let tm = &self.0;
+        let (year, month, day) = (tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+        let (hour, minute, second, zone) = (tm.tm_hour, tm.tm_min, tm.tm_sec, self.zone(":"));
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}")
+    }
+
+    /// `+0100`: how far east of UTC it is.
+    fn zone(&self, separator: &str) -> String {
+        let sign = if self.0.tm_gmtoff < 0 { '-' } else { '+' };
+        let minutes = self.0.tm_gmtoff.abs() / 60;
+        format!("{sign}{:02}{separator}{:02}", minutes / 60, minutes % 60)
+    }
+
     /// `Nov 22 23:14:35`, as in a syslog message (RFC 3164, section 4.1.2).
     pub fn syslog(&self) -> String {
         let tm = &self.0;
@@ -48,17 +72,13 @@ pub fn precise(at: SystemTime) -> String {
 
 /// `Mon, 23 Nov 2026 02:16:16 +0000`, as in mail (RFC 5322, section 3.3).
 pub fn rfc5322() -> String {
-    let LocalTime(tm) = LocalTime::now();
+    let now = LocalTime::now();
+    let (tm, zone) = (now.0, now.zone(""));
     let day = DAYS.get(tm.tm_wday as usize).unwrap_or(&"");
     let month = MONTHS.get(tm.tm_mon as usize).unwrap_or(&"");
     let (date, year) = (tm.tm_mday, tm.tm_year + 1900);
     let (hour, minute, second) = (tm.tm_hour, tm.tm_min, tm.tm_sec);
-    let sign = if tm.tm_gmtoff < 0 { '-' } else { '+' };
-    let offset = tm.tm_gmtoff.abs() / 60;
-    let (east, rest) = (offset / 60, offset % 60);
-    format!(
-        "{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} {sign}{east:02}{rest:02}"
-    )
+    format!("{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} {zone}")
 }
 
 /// `2026-11-23 00:53:52`

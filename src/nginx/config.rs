@@ -123,8 +123,21 @@ pub struct Server {
     /// There was a `listen`, right or wrong.
     pub has_listen: bool,
     pub pass: Option<Pass>,
+    /// `return`, as typed.
+    pub answer: Option<bstr::BString>,
+    /// The last directive that handles connections: nginx goes by it.
+    pub handler: Option<Handler>,
+    /// `set`: name without its `$`, and text.
+    pub sets: Vec<(String, bstr::BString)>,
     /// There was something that handles connections, right or wrong.
     pub has_handler: bool,
+}
+
+/// What handles a server's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    Pass,
+    Return,
 }
 
 /// One `listen`
@@ -244,6 +257,9 @@ impl Server {
             listens: Vec::new(),
             has_listen: false,
             pass: None,
+            answer: None,
+            handler: None,
+            sets: Vec::new(),
             has_handler: false,
         }
     }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config::{Listen, NginxConfig, Pass, Settings, Stream, Upstream};
+use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstream};
+use super::template::Names;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
-    Address, Balance, Listener, NextUpstream, Peer, Server, ServerId, StreamPlan, UpstreamId,
+    Address, Balance, Content, Listener, NextUpstream, Peer, Server, ServerId, StreamPlan,
+    UpstreamId,
 };
+use crate::plan::template::{Template, VariableId};
 use crate::plan::{self};
 use crate::text::{Diagnostic, Diagnostics};
 
@@ -29,9 +32,12 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         listeners: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
+        variables: Vec::new(),
     };
     if let Some(stream) = &config.stream {
-        lower_stream(stream, &mut plan);
+        let mut names = Names::new(config);
+        lower_stream(stream, &mut names, &mut plan);
+        plan.variables = names.into_variables();
     }
     let (connections, sockets) = (plan.process.worker_connections, plan.listeners.len());
     if connections <= sockets {
@@ -68,28 +74,41 @@ fn process(config: &NginxConfig) -> StreamProcess {
     }
 }
 
-fn lower_stream(stream: &Stream, plan: &mut StreamPlan) {
+fn lower_stream(stream: &Stream, names: &mut Names, plan: &mut StreamPlan) {
     plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
     let mut implicit = HashMap::new();
     for server in &stream.servers {
-        let Some(pass) = &server.pass else { continue };
-        let upstream = match stream.upstream_named(&pass.text) {
-            Some(index) => UpstreamId(index),
-            None => *implicit.entry(pass.text.to_ascii_lowercase()).or_insert_with(|| {
-                plan.upstreams.push(implicit_upstream(pass));
-                UpstreamId(plan.upstreams.len() - 1)
-            }),
+        let content = match (server.handler, &server.pass, &server.answer) {
+            (Some(Handler::Pass), Some(pass), _) => {
+                Content::Upstream(match stream.upstream_named(&pass.text) {
+                    Some(index) => UpstreamId(index),
+                    None => *implicit.entry(pass.text.to_ascii_lowercase()).or_insert_with(|| {
+                        plan.upstreams.push(implicit_upstream(pass));
+                        UpstreamId(plan.upstreams.len() - 1)
+                    }),
+                })
+            }
+            (Some(Handler::Return), _, Some(text)) => Content::Return(names.template(text)),
+            _ => continue,
         };
+        let sets = server.sets.iter();
+        let sets = sets.map(|(name, text)| (names.variable(name), names.template(text))).collect();
         let id = ServerId(plan.servers.len());
         let settings = server.settings.over(&stream.settings);
-        plan.servers.push(lower_server(settings, upstream, server.open));
+        plan.servers.push(lower_server(settings, content, sets, server.open));
         plan.listeners.extend(server.listens.iter().flat_map(|listen| listeners(listen, id)));
     }
 }
 
-fn lower_server(settings: Settings, upstream: UpstreamId, span: crate::text::Span) -> Server {
+fn lower_server(
+    settings: Settings,
+    content: Content,
+    sets: Vec<(VariableId, Template)>,
+    span: crate::text::Span,
+) -> Server {
     Server {
-        upstream,
+        content,
+        sets,
         connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
         timeout: settings.timeout.unwrap_or(Duration::from_secs(600)),
         buffer_size: settings.buffer_size.unwrap_or(DEFAULT_BUFFER),

@@ -1,6 +1,7 @@
-//! Variables in arguments: which a text uses, whether nginx has them. Their values are the business
-//! of a later layer.
+//! Variables in arguments: which a text uses, whether nginx has them. [`super::template`] makes
+//! something of them that can be filled in.
 
+use crate::plan::fact::Fact;
 use crate::text::{Diagnostic, Node, Span, Word};
 
 /// Directives whose arguments are looked through for variables.
@@ -25,87 +26,6 @@ const USERS: [&str; 20] = [
     "ssl_certificate_key",
     "geo",
     "proxy_ssl_alpn",
-];
-
-/// nginx's own, from `fixtures/upstream/nginx-stream-variables.txt`; `compat-tests/tables` holds
-/// them against each other. A name that ends in `_` is a prefix.
-pub const BUILT_IN: [&str; 76] = [
-    "binary_remote_addr",
-    "bytes_received",
-    "bytes_sent",
-    "connection",
-    "geoip_area_code",
-    "geoip_city",
-    "geoip_city_continent_code",
-    "geoip_city_country_code",
-    "geoip_city_country_code3",
-    "geoip_city_country_name",
-    "geoip_country_code",
-    "geoip_country_code3",
-    "geoip_country_name",
-    "geoip_dma_code",
-    "geoip_latitude",
-    "geoip_longitude",
-    "geoip_org",
-    "geoip_postal_code",
-    "geoip_region",
-    "geoip_region_name",
-    "hostname",
-    "limit_conn_status",
-    "msec",
-    "nginx_version",
-    "pid",
-    "protocol",
-    "proxy_protocol_addr",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
-    "proxy_protocol_tlv_",
-    "realip_remote_addr",
-    "realip_remote_port",
-    "remote_addr",
-    "remote_port",
-    "server_addr",
-    "server_name",
-    "server_port",
-    "session_time",
-    "ssl_alpn_protocol",
-    "ssl_cipher",
-    "ssl_ciphers",
-    "ssl_client_cert",
-    "ssl_client_escaped_cert",
-    "ssl_client_fingerprint",
-    "ssl_client_i_dn",
-    "ssl_client_raw_cert",
-    "ssl_client_s_dn",
-    "ssl_client_serial",
-    "ssl_client_sigalg",
-    "ssl_client_v_end",
-    "ssl_client_v_remain",
-    "ssl_client_v_start",
-    "ssl_client_verify",
-    "ssl_curve",
-    "ssl_curves",
-    "ssl_ech_outer_server_name",
-    "ssl_ech_status",
-    "ssl_preread_alpn_protocols",
-    "ssl_preread_protocol",
-    "ssl_preread_server_name",
-    "ssl_protocol",
-    "ssl_server_name",
-    "ssl_session_id",
-    "ssl_session_reused",
-    "ssl_sigalg",
-    "ssl_sigalgs",
-    "status",
-    "time_iso8601",
-    "time_local",
-    "upstream_addr",
-    "upstream_bytes_received",
-    "upstream_bytes_sent",
-    "upstream_connect_time",
-    "upstream_first_byte_time",
-    "upstream_session_time",
 ];
 
 /// A variable that is used, and where.
@@ -182,8 +102,5 @@ fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
 
 /// Has nginx a variable of this name without anyone defining it?
 pub(super) fn is_built_in(name: &str) -> bool {
-    BUILT_IN.iter().any(|built_in| {
-        *built_in == name
-            || (built_in.ends_with('_') && name.starts_with(built_in) && name != *built_in)
-    })
+    Fact::named(name).is_some()
 }

@@ -12,6 +12,7 @@ pub mod bfd;
 pub mod checker;
 pub mod conduct;
 pub mod device;
+pub mod fact;
 pub mod group;
 pub mod process;
 pub mod rare;
@@ -20,6 +21,7 @@ pub mod secret;
 pub mod snmp;
 pub mod stream;
 pub mod telling;
+pub mod template;
 pub mod track;
 pub mod vrrp;
 pub mod vrrp_process;
@@ -50,6 +52,33 @@ pub struct Plan {
 /// What says nothing is left out of plans that people read.
 fn is_default<T: Default + PartialEq>(it: &T) -> bool {
     *it == T::default()
+}
+
+/// Bytes in plans are written as text where they are text, which people can read.
+pub mod text {
+    use bstr::{BString, ByteSlice};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    pub fn serialize<S: Serializer>(bytes: &BString, out: S) -> Result<S::Ok, S::Error> {
+        match bytes.to_str() {
+            Ok(text) => text.serialize(out),
+            Err(_) => bytes.as_bytes().serialize(out),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<BString, D::Error> {
+        Ok(match Written::deserialize(input)? {
+            Written::Text(text) => text.into(),
+            Written::Bytes(bytes) => bytes.into(),
+        })
+    }
 }
 
 /// Durations in plans are written as decimal seconds, which people can read.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::process::{ErrorLog, StreamProcess};
-use super::seconds;
+use super::template::{Template, Variable, VariableId};
+use super::{is_default, seconds};
 use crate::text::Span;
 
 /// Everything that the stream role runs.
@@ -18,6 +19,9 @@ pub struct StreamPlan {
     pub listeners: Vec<Listener>,
     pub servers: Vec<Server>,
     pub upstreams: Vec<Upstream>,
+    /// Those that anything here mentions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub variables: Vec<Variable>,
 }
 
 /// Index into [`StreamPlan::servers`].
@@ -64,7 +68,11 @@ impl std::fmt::Display for Address {
 /// One `server { }` of `stream`, with all that it inherits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
-    pub upstream: UpstreamId,
+    #[serde(flatten)]
+    pub content: Content,
+    /// `set`, in order.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sets: Vec<(VariableId, Template)>,
     #[serde(with = "seconds")]
     pub connect_timeout: Duration,
     /// `proxy_timeout`: between two reads or writes on either side.
@@ -80,6 +88,16 @@ pub struct Server {
     /// In force here; empty: those of the process.
     pub error_logs: Vec<ErrorLog>,
     pub span: Span,
+}
+
+/// What a server does with a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// `proxy_pass` to one upstream.
+    Upstream(UpstreamId),
+    /// `return`
+    Return(Template),
 }
 
 /// `proxy_next_upstream*`

@@ -65,18 +65,20 @@ pub struct Context<'a> {
     pub client: Client,
     /// The address it came in by.
     pub server: &'a str,
-    /// The peer, or the upstream's name where no peer was found.
-    pub upstream: &'a str,
+    /// The peer, or the upstream's name where no peer was found; `None` before one is looked for,
+    /// where there is no traffic either.
+    pub upstream: Option<&'a str>,
     pub traffic: Traffic,
 }
 
 impl fmt::Display for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Context { doing, client, server, upstream, traffic } = self;
-        write!(
-            f,
-            " while {doing}, client: {client}, server: {server}, upstream: \"{upstream}\", {traffic}"
-        )
+        write!(f, " while {doing}, client: {client}, server: {server}")?;
+        match upstream {
+            Some(upstream) => write!(f, ", upstream: \"{upstream}\", {traffic}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -85,6 +87,18 @@ impl fmt::Display for Context<'_> {
 pub struct Traffic {
     client: (u64, u64),
     upstream: (u64, u64),
+}
+
+impl Traffic {
+    /// Bytes from the client, bytes to it.
+    pub fn client(&self) -> (u64, u64) {
+        self.client
+    }
+
+    /// Bytes from the peer, bytes to it.
+    pub fn upstream(&self) -> (u64, u64) {
+        self.upstream
+    }
 }
 
 impl From<&Relay> for Traffic {
@@ -150,7 +164,7 @@ mod tests {
             doing: Doing::Connecting,
             client: Client::Tcp(([127, 0, 0, 1], 59996).into()),
             server: "127.0.0.1:22100",
-            upstream: "127.0.0.1:22009",
+            upstream: Some("127.0.0.1:22009"),
             traffic: Traffic::default(),
         };
         assert_eq!(

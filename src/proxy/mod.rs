@@ -2,9 +2,11 @@
 //!
 //! A connection walks through two phases: [`session::Dialing`] asks the [`balancer`] for peers until
 //! one answers, then [`session::Relay`] counts what flows and says when which side is closed.
-//! [`message`] words what the log says about it. Sockets, buffers and timers are the runtime's.
+//! [`message`] words what the log says about it, and [`variable`] fills
+//! in texts with variables. Sockets, buffers and timers are the runtime's.
 //! Read [`session`] next.
 
 pub mod balancer;
 pub mod message;
 pub mod session;
+pub mod variable;

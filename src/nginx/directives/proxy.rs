@@ -5,7 +5,7 @@ use super::{BOTH, Directive, ONE, Repeat, Row, SERVER, Support, TAKE12, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
 use crate::nginx::address::Endpoint;
-use crate::nginx::config::Pass;
+use crate::nginx::config::{Handler, Pass};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const NO_RATES: &str = "rates aren't limited yet";
@@ -155,16 +155,17 @@ pub(super) static ROWS: &[Row] = &[
         since: Some("1.25.5"),
         ..row("pass", SERVER, ONE, "ADDRESS", "To another listener of nginx.", handler)
     },
-    Directive {
-        support: Support::Refused("connections are only proxied to peers"),
-        ..row("return", SERVER, ONE, "TEXT", "Answer and close.", handler)
-    },
+    row("return", SERVER, ONE, "TEXT", "Answer and close.", |c, n, _| {
+        let Some(server) = c.server() else { return };
+        (server.has_handler, server.handler) = (true, Some(Handler::Return));
+        server.answer = Some(slot::first(n).text.clone());
+    }),
 ];
 
 fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let terminator = config.terminator;
     let Some(server) = config.server() else { return };
-    server.has_handler = true;
+    (server.has_handler, server.handler) = (true, Some(Handler::Pass));
     let word = slot::first(node);
     let text = word.lossy().into_owned();
     if text.contains('$') {

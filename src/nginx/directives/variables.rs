@@ -1,10 +1,10 @@
-//! Variables: none is evaluated yet. What only defines one is accepted without effect, because
-//! every directive that would use it is refused.
+//! Where variables come from that nginx hasn't by itself.
 
 use super::slot;
 use super::{Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, STREAM, Support, TAKE12, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
+use crate::plan::fact::Fact;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const NO_VARIABLES: &str = "variables aren't evaluated yet";
@@ -45,12 +45,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Refused(NO_VARIABLES),
-        ..row("set", SERVER, Arity::TWO, "$NAME TEXT", "Sets a variable.", |_, n, out| {
-            if variable(slot::first(n), out) {
-                slot::lose(&n.name, NO_VARIABLES, out)
-            }
-        })
+        ..row("set", SERVER, Arity::TWO, "$NAME TEXT", "Sets a variable.", set)
     },
     Directive {
         support: Support::Refused(NO_GEOIP),
@@ -76,6 +71,21 @@ pub(super) static ROWS: &[Row] = &[
 
 fn geoip(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     slot::lose(&node.name, NO_GEOIP, out)
+}
+
+fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let [name, text] = &node.args[..] else { return };
+    if !variable(name, out) {
+        return;
+    }
+    // nginx takes the whole word for the name, whatever is in it.
+    let name = String::from_utf8_lossy(&name.text[1..]).to_ascii_lowercase();
+    if Fact::named(&name).is_some() {
+        let message = format!("the duplicate \"{name}\" variable");
+        out.push(Diagnostic::error("nginx/duplicate", message).at(node.name.span));
+    } else if let Some(server) = config.server() {
+        server.sets.push((name, text.text.clone()));
+    }
 }
 
 /// `$NAME`, or a complaint.

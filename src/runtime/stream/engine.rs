@@ -5,9 +5,11 @@
 //! tenth more CPU per short connection (measured). The instance is polled by the worker's tokio
 //! runtime, so that everything else in a worker stays ordinary async code.
 //!
-//! Here are the events and the clock; [`doors`], [`dialing`] and [`relaying`] have what follows
-//! from them. Read [`dialing`] next.
+//! Here are the events and the clock; [`doors`], [`arriving`], [`dialing`], [`relaying`] and
+//! [`answering`] have what follows from them. Read [`arriving`] next.
 
+mod answering;
+mod arriving;
 mod dialing;
 mod doors;
 mod relaying;
@@ -144,6 +146,8 @@ impl Engine {
                     self.dialed(now, key, events);
                 }
             }
+            Phase::Arriving(_) => self.arrive(now, key),
+            Phase::Answering(_) => self.answer(now, key),
             Phase::Turning => {}
         }
     }
@@ -203,6 +207,9 @@ impl Engine {
             flow.end(&mut self.pipes);
         }
         self.timers.cancel(session.timer, key.place);
+        if session.record.is_some() {
+            end(&mut session, status);
+        }
         self.connections -= 1 + usize::from(session.upstream.is_some());
         self.counters.closed(status);
         give_back(session);
@@ -247,9 +254,20 @@ impl Drop for Engine {
     }
 }
 
+/// What is to be done with a session's record when it is over.
+fn end(session: &mut Session, _: Status) {
+    let now = Instant::now();
+    let (received, sent) = session.traffic().upstream();
+    let attempt = session.record.as_mut().and_then(|record| record.last());
+    if let Some(attempt) = attempt.filter(|attempt| attempt.lasted.is_none()) {
+        attempt.end(now);
+        (attempt.received, attempt.sent) = (received, sent);
+    }
+}
+
 fn give_back(mut session: Session) {
-    if let Some(lease) = session.lease.take() {
-        session.entrance.pool.balancer().release(lease);
+    if let (Some(lease), Some(pool)) = (session.lease.take(), &session.pool) {
+        pool.balancer().release(lease);
     }
 }
 

@@ -9,6 +9,7 @@ mod bulk;
 mod counters;
 mod engine;
 mod log;
+mod record;
 mod relay;
 mod role;
 mod service;

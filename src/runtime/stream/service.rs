@@ -11,7 +11,8 @@ use socket2::{SockAddr, SockRef};
 use super::log::{Log, Logbook};
 use crate::plan::StreamPlan;
 use crate::plan::process::StreamProcess;
-use crate::plan::stream::{Address, Listener, Server, Upstream};
+use crate::plan::stream::{Address, Content, Listener, Server, Upstream};
+use crate::plan::template::Variable;
 use crate::proxy::balancer::Balancer;
 
 /// A plan with its sockets and state. Workers share it; a reload makes the next one.
@@ -40,8 +41,32 @@ pub(super) struct Entrance {
     /// The listening address, as logs have it.
     pub(super) name: String,
     pub(super) server: Server,
-    pub(super) pool: Arc<Pool>,
+    /// Where its one upstream is; `None`: it has none, or a session finds it out.
+    pub(super) pool: Option<Arc<Pool>>,
+    /// What a session goes through before its content.
+    pub(super) stages: Vec<Stage>,
+    /// Sessions remember what variables and logs need.
+    pub(super) keeps_records: bool,
+    /// Those of its plan.
+    pub(super) variables: Arc<[Variable]>,
     pub(super) log: Log,
+}
+
+/// What a session goes through, in this order, between accept and content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// `set`
+    Set,
+}
+
+impl Stage {
+    fn of(server: &Server) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        if !server.sets.is_empty() {
+            stages.push(Stage::Set);
+        }
+        stages
+    }
 }
 
 /// An upstream with the state of its balancer, which all workers share.
@@ -73,6 +98,7 @@ impl Generation {
             .map(|upstream| Pool::build(upstream, old))
             .collect::<io::Result<_>>()?;
         let log = logbook.open(&plan.process.error_logs)?;
+        let variables: Arc<[Variable]> = plan.variables.into();
         let mut doors = Vec::with_capacity(sockets.len());
         for (listener, socket) in plan.listeners.into_iter().zip(sockets) {
             let server = plan.servers[listener.server.0].clone();
@@ -81,9 +107,20 @@ impl Generation {
                 [] => log.clone(),
                 logs => logbook.open(logs)?,
             };
-            let pool = Arc::clone(&pools[server.upstream.0]);
-            let name = listener.address.to_string();
-            let entrance = Arc::new(Entrance { name, server, pool, log });
+            let pool = match &server.content {
+                Content::Upstream(upstream) => Some(Arc::clone(&pools[upstream.0])),
+                Content::Return(_) => None,
+            };
+            let stages = Stage::of(&server);
+            let entrance = Arc::new(Entrance {
+                name: listener.address.to_string(),
+                keeps_records: !stages.is_empty() || pool.is_none(),
+                variables: Arc::clone(&variables),
+                server,
+                pool,
+                stages,
+                log,
+            });
             doors.push(Door { address: listener.address, socket, entrance });
         }
         let number = old.map_or(0, |old| old.number + 1);

@@ -3,8 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::record::Record;
 use super::relay::Flow;
-use super::service::Entrance;
+use super::service::{Entrance, Pool};
 use super::timers::Tick;
 use crate::proxy::balancer::Lease;
 use crate::proxy::message::{Client, Context, Doing, Traffic};
@@ -20,9 +21,14 @@ pub(super) struct Session {
     pub(super) entrance: Arc<Entrance>,
     /// Number of the generation it came in by.
     pub(super) generation: u32,
+    /// Whether events of the client's descriptor are heard of.
+    pub(super) watched: bool,
     pub(super) upstream: Option<OwnedFd>,
+    /// The upstream that its peer is of.
+    pub(super) pool: Option<Arc<Pool>>,
     /// The peer it uses.
     pub(super) lease: Option<Lease>,
+    pub(super) record: Option<Box<Record>>,
     pub(super) phase: Phase,
     /// When it has been idle, or dialing, for too long.
     pub(super) deadline: Tick,
@@ -32,8 +38,12 @@ pub(super) struct Session {
 
 #[derive(Debug)]
 pub(super) enum Phase {
+    /// Before its content: the place in [`Entrance::stages`].
+    Arriving(usize),
     Dialing(Box<Dialing>),
     Relaying(Flow),
+    /// `return`: what the client hasn't taken yet.
+    Answering(Box<[u8]>),
     /// Between two phases.
     Turning,
 }
@@ -41,10 +51,10 @@ pub(super) enum Phase {
 impl Session {
     /// What the log says about it while it is `doing` something.
     pub(super) fn context(&self, doing: Doing) -> Context<'_> {
-        let pool = &self.entrance.pool;
-        let upstream = match &self.lease {
-            Some(lease) => &pool.upstream.peers[lease.peer()].name,
-            None => &pool.upstream.name,
+        let upstream = match (&self.pool, &self.lease) {
+            (Some(pool), Some(lease)) => Some(pool.upstream.peers[lease.peer()].name.as_str()),
+            (Some(pool), None) => Some(pool.upstream.name.as_str()),
+            (None, _) => None,
         };
         let traffic = self.traffic();
         Context { doing, client: self.from, server: &self.entrance.name, upstream, traffic }
@@ -53,7 +63,7 @@ impl Session {
     pub(super) fn traffic(&self) -> Traffic {
         match &self.phase {
             Phase::Relaying(flow) => Traffic::from(&flow.relay),
-            Phase::Dialing(_) | Phase::Turning => Traffic::default(),
+            _ => Traffic::default(),
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::kernel::tcp::{self, Connect};
 use crate::plan::process::LogLevel;
 use crate::proxy::message::{Client, Doing, Errno, WithPort, connect_level};
 use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
+use crate::runtime::stream::record::Record;
 use crate::runtime::stream::relay::{Flow, Readiness};
-use crate::runtime::stream::service::Entrance;
+use crate::runtime::stream::service::{Entrance, Pool};
 
 impl Engine {
     pub(super) fn begin(
@@ -39,8 +40,6 @@ impl Engine {
             let text = format_args!("client {} connected to {}", WithPort(from), entrance.name);
             entrance.log.write(LogLevel::Info, Some(number), text);
         }
-        let next = entrance.server.next_upstream;
-        let (dialing, step) = Dialing::begin(now, next, &mut entrance.pool.balancer());
         let deadline = self.timers.tick(now, entrance.server.connect_timeout);
         let key = self.sessions.insert(Session {
             number,
@@ -48,13 +47,26 @@ impl Engine {
             from,
             entrance: Arc::clone(entrance),
             generation: self.generation.number,
+            watched: false,
             upstream: None,
+            pool: None,
             lease: None,
-            phase: Phase::Dialing(Box::new(dialing)),
+            record: entrance.keeps_records.then(|| Box::new(Record::new(now))),
+            phase: Phase::Arriving(0),
             deadline,
             timer: deadline,
         });
         self.timers.set(deadline, key.place);
+        self.arrive(now, key);
+    }
+
+    /// Looks for a peer of this upstream.
+    pub(super) fn seek(&mut self, now: Instant, key: Key, pool: Arc<Pool>) {
+        let Some(session) = self.sessions.at(key) else { return };
+        let next = session.entrance.server.next_upstream;
+        let (dialing, step) = Dialing::begin(now, next, &mut pool.balancer());
+        session.pool = Some(pool);
+        session.phase = Phase::Dialing(Box::new(dialing));
         self.walk(now, key, step);
     }
 
@@ -65,6 +77,7 @@ impl Engine {
                 Step::Dial(lease) => lease,
                 Step::NoPeer => {
                     let doing = Some(Doing::Connecting);
+                    self.note_missing(now, key);
                     self.say(key, LogLevel::Error, doing, &"no live upstreams");
                     return self.close(key, Status::BadGateway);
                 }
@@ -74,8 +87,12 @@ impl Engine {
             let full = self.connections >= self.limit();
             let Some(session) = self.sessions.at(key) else { return };
             let server = &session.entrance.server;
-            let address = &session.entrance.pool.addresses[lease.peer()];
+            let Some(pool) = &session.pool else { return };
+            let address = &pool.addresses[lease.peer()];
             let timeout = server.connect_timeout;
+            if let Some(record) = &mut session.record {
+                record.attempt(now, pool.upstream.peers[lease.peer()].address.to_string());
+            }
             if full {
                 session.lease = Some(lease);
                 let limit = self.generation.process.worker_connections;
@@ -96,7 +113,7 @@ impl Engine {
                 }
                 Connect::Failed(error) => error,
             };
-            let peer = &session.entrance.pool.upstream.peers[lease.peer()].name;
+            let peer = &pool.upstream.peers[lease.peer()].name;
             let text = format!("connect() to {peer} failed {}", Errno(&error));
             session.lease = Some(lease);
             self.counters.connections.fetch_add(1, Relaxed);
@@ -104,6 +121,15 @@ impl Engine {
             let Some(next) = self.failed(now, key) else { return };
             step = next;
         }
+    }
+
+    /// There is no peer: `$upstream_addr` is the upstream's name then.
+    fn note_missing(&mut self, now: Instant, key: Key) {
+        let Some(Session { record: Some(record), pool: Some(pool), .. }) = self.sessions.at(key)
+        else {
+            return;
+        };
+        record.attempt(now, pool.upstream.name.clone());
     }
 
     /// A connection to the peer has begun.
@@ -135,7 +161,10 @@ impl Engine {
             }
         }
         let Some(lease) = session.lease.take() else { return };
-        let pool = Arc::clone(&session.entrance.pool);
+        let Some(pool) = session.pool.clone() else { return };
+        if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
+            attempt.connect(now);
+        }
         let phase = std::mem::replace(&mut session.phase, Phase::Turning);
         let Phase::Dialing(dialing) = phase else { return };
         let step = dialing.connected(lease, &mut pool.balancer());
@@ -150,7 +179,10 @@ impl Engine {
     pub(super) fn failed(&mut self, now: Instant, key: Key) -> Option<Step> {
         self.counters.dial_failures.fetch_add(1, Relaxed);
         let session = self.sessions.at(key)?;
-        let pool = Arc::clone(&session.entrance.pool);
+        let pool = session.pool.clone()?;
+        if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
+            attempt.end(now);
+        }
         let lease = session.lease.take()?;
         if session.upstream.take().is_some() {
             self.connections -= 1;
@@ -160,7 +192,7 @@ impl Engine {
         let (step, Disabled(disabled)) = dialing.failed(now, lease, &mut pool.balancer());
         if disabled {
             let mut context = session.context(Doing::Connecting);
-            context.upstream = &pool.upstream.peers[peer].name;
+            context.upstream = Some(&pool.upstream.peers[peer].name);
             let text = format_args!("upstream server temporarily disabled{context}");
             session.entrance.log.write(LogLevel::Warn, Some(session.number), text);
         }

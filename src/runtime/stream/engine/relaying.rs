@@ -23,7 +23,8 @@ impl Engine {
         let (server, log) = (&session.entrance.server, &session.entrance.log);
         let timeout = server.timeout;
         let peer = session.lease.as_ref().map_or(0, |lease| lease.peer());
-        let peer = &session.entrance.pool.upstream.peers[peer];
+        let Some(pool) = &session.pool else { return };
+        let peer = &pool.upstream.peers[peer];
         let tcp = matches!(peer.address, Address::Tcp(_));
         let delay = if tcp && server.tcp_nodelay {
             SockRef::from(upstream).set_tcp_nodelay(true)
@@ -36,8 +37,9 @@ impl Engine {
             let text = format_args!("proxy {} connected to {}", WithPort(local), peer.name);
             log.write(LogLevel::Info, Some(session.number), text);
         }
-        let registered = register(&self.epoll, &session.client, key, Side::Client);
+        let watched = session.watched;
         self.extend(now, key, timeout);
+        let registered = if watched { Ok(()) } else { self.watch(key) };
         match delay.and(registered) {
             Ok(()) => self.relay(now, key),
             Err(error) => self.break_off(key, &error),
@@ -56,6 +58,9 @@ impl Engine {
             self.scratch.resize(size, 0);
         }
         let moved = flow.run([&*client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
+        if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
+            attempt.hear(now, flow.relay.counts(Side::Upstream).0);
+        }
         if let Some((side, error)) = moved.unreadable {
             let text = format!("recv() failed {}", Errno(&error));
             self.say(key, stream_level(side), Some(Doing::ReadingFrom(side)), &text);
@@ -106,6 +111,13 @@ impl Engine {
             let timeout = session.entrance.server.timeout;
             self.extend(now, key, timeout);
         }
+    }
+
+    /// From now on the client's events are heard of.
+    pub(super) fn watch(&mut self, key: Key) -> io::Result<()> {
+        let Some(session) = self.sessions.at(key) else { return Ok(()) };
+        session.watched = true;
+        register(&self.epoll, &session.client, key, Side::Client)
     }
 
     /// The client's socket is full: from now on it is watched for room too.

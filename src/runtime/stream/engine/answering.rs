@@ -1,0 +1,51 @@
+//! `return`: a text instead of a peer, and the end.
+
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
+
+use super::{Engine, Key, Phase};
+use crate::plan::process::LogLevel;
+use crate::proxy::message;
+use crate::proxy::session::Status;
+
+impl Engine {
+    /// Sends what is left of the answer; the session ends with it.
+    pub(super) fn answer(&mut self, now: Instant, key: Key) {
+        let Some(session) = self.sessions.at(key) else { return };
+        let Phase::Answering(rest) = &mut session.phase else { return };
+        let mut sent = 0;
+        let failure = loop {
+            if sent == rest.len() {
+                break None;
+            }
+            match send(session.client.as_raw_fd(), &rest[sent..], MsgFlags::MSG_NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::EINTR) => {}
+                Err(error) => break Some(error),
+            }
+        };
+        *rest = rest[sent..].into();
+        if let Some(record) = &mut session.record {
+            record.answered += sent as u64;
+        }
+        match failure {
+            None => self.close(key, Status::Ok),
+            Some(Errno::EAGAIN) => {
+                let timeout = session.entrance.server.timeout;
+                let watched = if session.watched { Ok(()) } else { self.watch(key) };
+                self.extend(now, key, timeout);
+                if let Err(error) = watched.and_then(|()| self.watch_room(key)) {
+                    self.break_off(key, &error);
+                }
+            }
+            Some(error) => {
+                let text = format!("send() failed {}", message::Errno(&error.into()));
+                self.say(key, LogLevel::Info, None, &text);
+                self.close(key, Status::Ok);
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a session remembers for variables and logs. Sessions of servers that use none have no
+//! record.
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use socket2::SockRef;
+
+use super::session::Session;
+use crate::kernel::local_time::LocalTime;
+use crate::plan::fact::Fact;
+use crate::plan::stream::Address;
+use crate::proxy::message::Client;
+use crate::proxy::session::Status;
+use crate::proxy::variable::{Facts, Values};
+use crate::runtime::version::NGINX_NUMBER;
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) begun: Instant,
+    pub(super) values: Values,
+    /// One for each peer that was tried.
+    pub(super) attempts: Vec<Attempt>,
+    /// What the client got without a peer: `return`.
+    pub(super) answered: u64,
+}
+
+/// One try at a peer.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// `$upstream_addr`: the peer's address, or the upstream's name where no peer was to be had.
+    pub(super) address: String,
+    pub(super) begun: Instant,
+    pub(super) connected: Option<Duration>,
+    pub(super) first_byte: Option<Duration>,
+    /// How long it took in all, once it is over.
+    pub(super) lasted: Option<Duration>,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+impl Record {
+    pub(super) fn new(now: Instant) -> Self {
+        let values = Values::default();
+        Self { begun: now, values, attempts: Vec::new(), answered: 0 }
+    }
+
+    pub(super) fn attempt(&mut self, now: Instant, address: String) {
+        self.attempts.push(Attempt {
+            address,
+            begun: now,
+            connected: None,
+            first_byte: None,
+            lasted: None,
+            received: 0,
+            sent: 0,
+        });
+    }
+
+    /// The peer that is being tried, or was last.
+    pub(super) fn last(&mut self) -> Option<&mut Attempt> {
+        self.attempts.last_mut()
+    }
+}
+
+impl Attempt {
+    pub(super) fn connect(&mut self, now: Instant) {
+        self.connected = Some(now.saturating_duration_since(self.begun));
+    }
+
+    /// `received` from the peer so far.
+    pub(super) fn hear(&mut self, now: Instant, received: u64) {
+        if received > 0 && self.first_byte.is_none() {
+            self.first_byte = Some(now.saturating_duration_since(self.begun));
+        }
+    }
+
+    pub(super) fn end(&mut self, now: Instant) {
+        self.lasted = Some(now.saturating_duration_since(self.begun));
+    }
+}
+
+/// A session as variables see it.
+pub(super) struct Seen<'a> {
+    pub(super) session: &'a Session,
+    /// The session's record while its values are being worked with.
+    pub(super) record: &'a Record,
+    pub(super) now: Instant,
+    /// How it ended, if it has.
+    pub(super) status: Option<Status>,
+}
+
+impl Facts for Seen<'_> {
+    fn fact(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let session = self.session;
+        // Writing to a vector can't fail.
+        let mut show = |text: std::fmt::Arguments<'_>| out.write_fmt(text).is_ok();
+        match fact {
+            Fact::RemoteAddr => show(format_args!("{}", session.from)),
+            Fact::RemotePort => match session.from {
+                Client::Tcp(address) => show(format_args!("{}", address.port())),
+                Client::Unix => true,
+            },
+            Fact::BinaryRemoteAddr => {
+                match session.from {
+                    Client::Tcp(address) => match address.ip() {
+                        std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+                        std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+                    },
+                    Client::Unix => out.extend_from_slice(b"unix:"),
+                }
+                true
+            }
+            Fact::ServerAddr => match local(session) {
+                Some(Address::Tcp(address)) => show(format_args!("{}", address.ip())),
+                Some(unix @ Address::Unix(_)) => show(format_args!("{unix}")),
+                None => false,
+            },
+            Fact::ServerPort => match local(session) {
+                Some(Address::Tcp(address)) => show(format_args!("{}", address.port())),
+                _ => true,
+            },
+            Fact::Protocol => show(format_args!("TCP")),
+            Fact::Connection => show(format_args!("{}", session.number)),
+            Fact::Status => {
+                show(format_args!("{:03}", self.status.map_or(0, |status| status as u16)))
+            }
+            Fact::BytesReceived => show(format_args!("{}", session.traffic().client().0)),
+            Fact::BytesSent => {
+                show(format_args!("{}", session.traffic().client().1 + self.record.answered))
+            }
+            Fact::SessionTime => show(format_args!("{}", Seconds(self.now - self.record.begun))),
+            Fact::Msec => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                show(format_args!("{}", Seconds(since)))
+            }
+            Fact::TimeLocal => show(format_args!("{}", LocalTime::now().common_log())),
+            Fact::TimeIso8601 => show(format_args!("{}", LocalTime::now().iso8601())),
+            Fact::Pid => show(format_args!("{}", std::process::id())),
+            Fact::Hostname => show(format_args!("{}", hostname())),
+            Fact::NginxVersion => show(format_args!("{NGINX_NUMBER}")),
+            Fact::UpstreamAddr
+            | Fact::UpstreamBytesReceived
+            | Fact::UpstreamBytesSent
+            | Fact::UpstreamConnectTime
+            | Fact::UpstreamFirstByteTime
+            | Fact::UpstreamSessionTime => self.of_attempts(fact, out),
+            // What a plain session hasn't: TLS, PROXY headers, limits.
+            _ => false,
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// `$upstream_*`: a value for each peer that was tried.
+    fn of_attempts(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let attempts = &self.record.attempts;
+        for (at, attempt) in attempts.iter().enumerate() {
+            if at > 0 {
+                out.extend_from_slice(b", ");
+            }
+            let last = at + 1 == attempts.len();
+            let (received, sent) = match attempt.lasted {
+                None if last => self.session.traffic().upstream(),
+                _ => (attempt.received, attempt.sent),
+            };
+            let time = match fact {
+                Fact::UpstreamAddr => {
+                    out.extend_from_slice(attempt.address.as_bytes());
+                    continue;
+                }
+                Fact::UpstreamBytesReceived => {
+                    let _ = write!(out, "{received}");
+                    continue;
+                }
+                Fact::UpstreamBytesSent => {
+                    let _ = write!(out, "{sent}");
+                    continue;
+                }
+                Fact::UpstreamConnectTime => attempt.connected,
+                Fact::UpstreamFirstByteTime => attempt.first_byte,
+                _ => attempt.lasted,
+            };
+            let _ = match time {
+                Some(time) => write!(out, "{}", Seconds(time)),
+                None => out.write_all(b"-"),
+            };
+        }
+        !attempts.is_empty()
+    }
+}
+
+/// `1.002`
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+
+/// The address that the client asked for, which a wildcard listener doesn't know.
+fn local(session: &Session) -> Option<Address> {
+    let local = SockRef::from(&session.client).local_addr().ok()?;
+    match local.as_socket() {
+        Some(address) => Some(Address::Tcp(address)),
+        None => local.as_pathname().map(|path| Address::Unix(path.to_owned())),
+    }
+}
+
+/// nginx writes it in lower case.
+fn hostname() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let name = nix::unistd::gethostname().unwrap_or_default();
+        name.to_string_lossy().to_ascii_lowercase()
+    })
+}
