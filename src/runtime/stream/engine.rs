@@ -42,8 +42,11 @@ pub(super) struct Engine {
     /// Whether its doors are registered.
     open: bool,
     resting_until: Option<Instant>,
-    /// Doors with more in their queues than one turn takes.
-    crowded: Vec<usize>,
+    /// How many connections a door is asked for at a time.
+    greed: usize,
+    /// Turns so far, and the last one in which somebody was at a door.
+    turns: u64,
+    knocked: u64,
     /// Sessions with more to move than one turn allows.
     busy: VecDeque<Key>,
     sessions: Sessions,
@@ -74,7 +77,9 @@ impl Engine {
             generation,
             open: false,
             resting_until: None,
-            crowded: Vec::new(),
+            greed: 1,
+            turns: 0,
+            knocked: 0,
             busy: VecDeque::new(),
             sessions: Sessions::default(),
             timers: Timers::new(Instant::now()),
@@ -110,11 +115,9 @@ impl Engine {
                 self.relay(now, key);
             }
         }
-        for door in std::mem::take(&mut self.crowded) {
-            self.accept(now, door);
-        }
+        self.turns += 1;
         let mut events = std::mem::take(&mut self.events);
-        let wait = wait && self.busy.is_empty() && self.crowded.is_empty();
+        let wait = wait && self.busy.is_empty();
         let patience = if wait { EpollTimeout::from(1_u8) } else { EpollTimeout::ZERO };
         let count = match self.epoll.wait(&mut events, patience) {
             Ok(count) => count,
@@ -128,7 +131,7 @@ impl Engine {
                 Token::Session(key, side) => self.handle(now, key, side, event.events()),
             }
         }
-        let all = count < events.len() && self.busy.is_empty() && self.crowded.is_empty();
+        let all = count < events.len() && self.busy.is_empty();
         self.events = events;
         Ok(Turn { events: count, all })
     }
@@ -157,7 +160,7 @@ impl Engine {
         if self.resting_until.is_some_and(|until| until <= now) {
             self.resting_until = None;
             if self.open {
-                self.crowded = (0..self.generation.doors.len()).collect();
+                self.heed_doors();
             }
         }
         while let Some(place) = self.timers.expired(now) {

@@ -14,7 +14,7 @@ use crate::plan::process::LogLevel;
 use crate::proxy::message::{Client, Errno};
 use crate::runtime::stream::service::{Door, Generation};
 
-/// Connections accepted from one door before sessions get their turn.
+/// Most connections accepted from one door before sessions get their turn.
 const ACCEPTS: usize = 64;
 /// How often a door that is about to go is asked for more; a flood must not keep it open.
 const LAST_ROUNDS: usize = 64;
@@ -24,11 +24,34 @@ const REST: Duration = Duration::from_millis(500);
 impl Engine {
     pub(super) fn open_doors(&mut self) -> io::Result<()> {
         self.open = true;
-        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET | EpollFlags::EPOLLEXCLUSIVE;
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         for (index, door) in self.generation.doors.iter().enumerate() {
             self.epoll.add(&door.socket, EpollEvent::new(flags, Token::Door(index).into()))?;
         }
         Ok(())
+    }
+
+    /// Accepts nothing for a while. The queues keep the connections; those that exist go on.
+    fn rest(&mut self, now: Instant) {
+        self.resting_until = Some(now + REST);
+        self.forget_doors();
+    }
+
+    /// The rest is over.
+    pub(super) fn heed_doors(&mut self) {
+        if let Err(error) = self.open_doors() {
+            let text = format_args!("epoll_ctl() failed {}", Errno(&error));
+            self.generation.log.write(LogLevel::Alert, None, text);
+            self.forget_doors();
+            self.resting_until = Some(Instant::now() + REST);
+        }
+    }
+
+    /// Others hold these sockets too, so that closing them would not end their registrations.
+    fn forget_doors(&mut self) {
+        for door in &self.generation.doors {
+            let _ = self.epoll.delete(&door.socket);
+        }
     }
 
     /// Serves a new generation: its doors replace the old ones, whose queues are emptied first
@@ -62,31 +85,40 @@ impl Engine {
             return;
         }
         self.open = false;
-        self.crowded.clear();
+        self.forget_doors();
         let generation = Arc::clone(&self.generation);
         for (index, door) in generation.doors.iter().enumerate() {
-            // Others hold this socket too, so that closing it would not end its registration.
-            let _ = self.epoll.delete(&door.socket);
             for _ in 0..LAST_ROUNDS {
-                if stays(door) || self.resting_until.is_some() || self.accept_from(now, index) {
+                let resting = self.resting_until.is_some();
+                if stays(door) || resting || self.accept_from(now, index, ACCEPTS) {
                     break;
                 }
             }
         }
     }
 
+    /// Somebody is at a door. Mostly it is one: asking for a second would cost each connection a
+    /// system call for nothing. Where they come faster than turns, more are taken at a time.
     pub(super) fn accept(&mut self, now: Instant, index: usize) {
-        let resting = self.resting_until.is_some();
-        if self.open && !resting && !self.accept_from(now, index) {
-            self.crowded.push(index);
+        if !self.open || self.resting_until.is_some() {
+            return;
+        }
+        if self.knocked + 1 < self.turns {
+            self.greed = 1;
+        } else if self.knocked < self.turns {
+            self.greed = (2 * self.greed).min(ACCEPTS);
+        }
+        self.knocked = self.turns;
+        if self.accept_from(now, index, self.greed) {
+            self.greed = 1;
         }
     }
 
     /// Accepts some; returns whether the queue is empty, or can't be read now.
-    pub(super) fn accept_from(&mut self, now: Instant, index: usize) -> bool {
+    fn accept_from(&mut self, now: Instant, index: usize, most: usize) -> bool {
         let generation = Arc::clone(&self.generation);
         let Some(door) = generation.doors.get(index) else { return true };
-        for _ in 0..ACCEPTS {
+        for _ in 0..most {
             match tcp::accept(door.socket.as_fd()) {
                 Ok((socket, address)) => {
                     let from = address.map_or(Client::Unix, Client::Tcp);
@@ -101,8 +133,7 @@ impl Engine {
                         let text = format_args!("accept4() failed {}", Errno(&error));
                         generation.log.write(level, None, text);
                         self.counters.accept_failures.fetch_add(1, Relaxed);
-                        // The queue keeps the connections; those that exist go on.
-                        self.resting_until = Some(now + REST);
+                        self.rest(now);
                         return true;
                     }
                 },
