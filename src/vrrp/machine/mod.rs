@@ -492,3 +492,35 @@ impl Machine {
         out.push(Action::Log(level, format!("({}) {line}", self.router.name)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A backup of priority 100 waits 3.609 s, and the advert before the one that is due was in
+    /// time.
+    #[test]
+    fn silence_longer_than_a_backup_waits_is_noticed_before_the_next_event() {
+        let mut machine = Machine::new(VirtualRouter {
+            priority: 100,
+            initial: crate::plan::vrrp::InitialState::Master,
+            ..VirtualRouter::new("VI_1", 51, "eth0")
+        });
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let primary = Some([10, 0, 0, 1].into());
+        machine.handle(now, Event::Interface { up: true, primary }, &mut out);
+        machine.handle(now, Event::Start, &mut out);
+        while machine.state() != State::Active {
+            let deadline = machine.deadline().unwrap();
+            machine.handle(deadline, Event::Timeout, &mut out);
+        }
+        let due = machine.deadline().unwrap();
+        assert!(!machine.has_overslept(due + Duration::from_millis(2_500)));
+        let late = due + Duration::from_millis(2_700);
+        assert!(machine.has_overslept(late));
+        assert_eq!(machine.state(), State::Active, "asking changes nothing");
+        machine.handle(late, Event::Timeout, &mut out);
+        assert_eq!(machine.state(), State::Backup);
+        assert!(!machine.has_overslept(late + Duration::from_secs(60)), "a backup may be silent");
+    }
+}
