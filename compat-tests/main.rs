@@ -22,6 +22,7 @@ mod replay;
 mod scenarios;
 mod snmp;
 mod status;
+mod stream;
 mod tables;
 mod telling;
 mod voices;

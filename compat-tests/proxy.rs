@@ -1,8 +1,8 @@
 //! The stream role beside Debian's nginx: each test does the same with both and compares what
 //! clients and servers saw, and what the error log says.
 
-mod peer;
-mod program;
+pub(crate) mod peer;
+pub(crate) mod program;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

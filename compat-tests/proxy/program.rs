@@ -9,10 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// What the stream role says when a new plan is in force.
-const RELOADED: &str = "new sessions go by the new configuration";
+pub(crate) const RELOADED: &str = "new sessions go by the new configuration";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     Nginx,
     Evenkeel,
 }
