@@ -24,15 +24,13 @@ pub struct Announcement {
     pub address: IpAddr,
 }
 
-impl Announcement {
-    /// What the log says when it goes out, worded as keepalived words it.
-    pub fn line(&self) -> String {
-        let what = match self.address {
-            IpAddr::V4(_) => "gratuitous ARP",
-            IpAddr::V6(_) => "unsolicited Neighbour Advert",
-        };
-        format!("Sending {what} on {} for {}", self.interface, self.address)
-    }
+/// What the log says when an announcement goes out, worded as keepalived words it.
+pub fn line(interface: &str, address: IpAddr) -> String {
+    let what = match address {
+        IpAddr::V4(_) => "gratuitous ARP",
+        IpAddr::V6(_) => "unsolicited Neighbour Advert",
+    };
+    format!("Sending {what} on {interface} for {address}")
 }
 
 /// All interfaces' delays.
@@ -85,12 +83,12 @@ impl Pacer {
         &mut self,
         now: Instant,
         wire: &str,
-        announcement: Announcement,
+        (interface, address): (&str, IpAddr),
         round: u32,
     ) -> bool {
         let group = self.group_of(wire);
         let pace = group.map_or(self.paces.usual, |at| self.paces.groups[at].pace);
-        let ipv6 = announcement.address.is_ipv6();
+        let ipv6 = address.is_ipv6();
         let delay = if ipv6 { pace.neighbour } else { pace.arp };
         if delay.is_zero() {
             return true;
@@ -107,13 +105,15 @@ impl Pacer {
         });
         let lane = &mut self.lanes[at];
         if round == 0 {
-            lane.waiting.retain(|_, it| *it != announcement);
+            lane.waiting
+                .retain(|_, it| (it.interface.as_str(), it.address) != (interface, address));
         }
         if lane.waiting.is_empty() && lane.next_at <= now {
             lane.next_at = now + delay;
             return true;
         }
         self.number += 1;
+        let announcement = Announcement { interface: interface.to_owned(), address };
         lane.waiting.insert((round, self.number), announcement);
         false
     }
@@ -178,7 +178,7 @@ mod tests {
         let mut sent = Vec::new();
         for round in 0..rounds {
             for last in addresses {
-                if pacer.offer(now, on, announcement(on, *last), round) {
+                if pacer.offer(now, on, (on, [10, 0, 0, *last].into()), round) {
                     sent.push(*last);
                 }
             }

@@ -1,43 +1,50 @@
 //! Gratuitous ARPs and neighbour advertisements, at the pace of their interfaces.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
+use super::deeds::CALM;
 use super::role::Role;
 use crate::vrrp::machine::State;
-use crate::vrrp::pace::Announcement;
+use crate::vrrp::pace::{Announcement, line};
 
 /// So many announcements go out even while timers are due: thousands of them would cost memory.
 pub(super) const MANY: usize = 512;
 
 /// An announcement that goes out as soon as no timer is due: first all routers' addresses are set,
-/// then the network hears of them.
+/// then the network hears of them. Many wait at once, so that it is small.
 #[derive(Debug)]
 pub(super) struct Pending {
     /// The router's place.
     at: usize,
-    announcement: Announcement,
+    address: IpAddr,
+    /// `None`: its router's.
+    interface: Option<Box<str>>,
 }
 
 impl Role {
-    /// An announcement of a router has its turn, or waits for it. `throttled`: others can make this
-    /// one happen, so that not every line is written.
+    /// An announcement of a router has its turn, or waits for it: on this interface, or its own.
+    /// `throttled`: others can make this one happen, so that not every line is written.
     pub(super) fn announce(
         &mut self,
         now: Instant,
         at: usize,
-        announcement: Announcement,
+        (interface, address): (Option<String>, IpAddr),
         round: u32,
         throttled: bool,
     ) {
-        let wire = self.routers[at].machine.router().wire_below(&announcement.interface);
-        if !self.pacer.offer(now, wire, announcement.clone(), round) {
+        let router = &mut self.routers[at];
+        let config = router.machine.router();
+        let on = interface.as_deref().unwrap_or(config.address_interface());
+        if !self.pacer.offer(now, config.wire_below(on), (on, address), round) {
             return;
         }
         // Between the others that its router writes now.
-        if !throttled || self.routers[at].valve.pass(now).is_some() {
-            tracing::debug!("{}", announcement.line());
+        if !throttled || router.valve.pass(now).is_some() {
+            tracing::debug!("{}", line(on, address));
         }
-        self.to_announce.push(Pending { at, announcement });
+        let interface = interface.map(String::into_boxed_str);
+        self.to_announce.push(Pending { at, address, interface });
     }
 
     pub(super) fn announce_all(&mut self) {
@@ -46,10 +53,14 @@ impl Role {
         }
         // This process may have been stopped since they were put here.
         let now = Instant::now();
-        for Pending { at, announcement } in std::mem::take(&mut self.to_announce) {
+        if self.to_announce.len() > MANY {
+            self.tidy_at = Some(now + CALM);
+        }
+        for Pending { at, address, interface } in std::mem::take(&mut self.to_announce) {
             let machine = &self.routers[at].machine;
             if machine.state() == State::Active && !machine.has_overslept(now) {
-                let sent = self.network.announce(&announcement.interface, announcement.address);
+                let own = machine.router().address_interface();
+                let sent = self.network.announce(interface.as_deref().unwrap_or(own), address);
                 self.complain(now, at, "announcing", sent);
             }
         }
@@ -70,12 +81,13 @@ impl Role {
             })
         });
         for announcement in due {
-            tracing::debug!("{}", announcement.line());
-            let sent = self.network.announce(&announcement.interface, announcement.address);
+            let Announcement { interface, address } = &announcement;
+            tracing::debug!("{}", line(interface, *address));
+            let sent = self.network.announce(interface, *address);
             if let Err(error) = sent
                 && self.valve.pass(now).is_some()
             {
-                tracing::warn!("announcing {}: {error}", announcement.address);
+                tracing::warn!("announcing {address}: {error}");
             }
         }
     }

@@ -9,12 +9,11 @@ use crate::runtime::handoff::{Control, Difference, Held, Report};
 use crate::status::notice::News;
 use crate::vrrp::group::Call;
 use crate::vrrp::machine::{Action, Event, LogLevel, State};
-use crate::vrrp::pace::Announcement;
 
 /// What is no longer held is reported within this time.
 const REPORT_SOON: Duration = Duration::from_millis(50);
-/// After so long without a change of state it is quiet enough to tidy up.
-const CALM: Duration = Duration::from_secs(3);
+/// After so long without a change of state, or many announcements, it is quiet enough to tidy up.
+pub(super) const CALM: Duration = Duration::from_secs(3);
 /// After this time a report that the supervisor didn't take is tried again.
 const REPORT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -104,9 +103,8 @@ impl Role {
                 Action::RemoveRules(rules) => self.remove_rules(now, at, &rules),
                 Action::Announce(address, round) => {
                     let VirtualAddress { interface, address, .. } = address;
-                    let interface = interface.unwrap_or_else(|| self.address_interface(at, places));
-                    let announcement = Announcement { interface, address };
-                    self.announce(now, at, announcement, round, by_others && settled);
+                    let interface = interface.or_else(|| Some(places?.addresses.clone()));
+                    self.announce(now, at, (interface, address), round, by_others && settled);
                 }
                 Action::Transition { to, priority, .. } => {
                     self.routers[at].note_transition(to);
