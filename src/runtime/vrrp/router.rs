@@ -1,6 +1,5 @@
 //! One virtual router with what the shell keeps of it.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::plan::vrrp::VirtualRouter;
@@ -25,7 +24,8 @@ pub(super) struct Router {
     pub(super) up_since: Option<SystemTime>,
     /// The last of what [`is_protocol_fault`] counts as one.
     pub(super) last_fault: Option<Counter>,
-    pub(super) counters: BTreeMap<Counter, u64>,
+    /// Few are ever counted, and thousands of routers count them: no room for others, and no map.
+    pub(super) counters: Vec<(Counter, u64)>,
     /// For what others can cause: their packets, and an interface that refuses ours.
     pub(super) valve: Valve,
 }
@@ -40,7 +40,7 @@ impl Router {
             last_transition: SystemTime::now(),
             up_since: None,
             last_fault: None,
-            counters: BTreeMap::new(),
+            counters: Vec::new(),
             valve: Valve::new(now),
         }
     }
@@ -63,7 +63,13 @@ impl Router {
         if is_protocol_fault(counter) {
             self.last_fault = Some(counter);
         }
-        *self.counters.entry(counter).or_default() += 1;
+        match self.counters.iter_mut().find(|(known, _)| *known == counter) {
+            Some((_, number)) => *number += 1,
+            None => {
+                self.counters.reserve_exact(1);
+                self.counters.push((counter, 1));
+            }
+        }
     }
 }
 
@@ -119,5 +125,23 @@ mod tests {
         assert_eq!(valve.pass(begin + Duration::from_millis(1500)), Some(980));
         assert_eq!(valve.pass(begin + Duration::from_millis(1600)), None);
         assert_eq!(valve.pass(begin + Duration::from_secs(100)), Some(1));
+    }
+
+    #[test]
+    fn thousands_of_routers_take_little_memory() {
+        use crate::plan::vrrp::VirtualAddress;
+        // Besides names, and a few bytes for its timers and counters.
+        assert!(size_of::<Router>() <= 800, "{}", size_of::<Router>());
+        assert!(size_of::<VirtualAddress>() <= 144, "{}", size_of::<VirtualAddress>());
+    }
+
+    #[test]
+    fn counters_have_room_for_what_is_counted() {
+        let mut router = Router::new(VirtualRouter::new("V", 1, "eth0"), Instant::now());
+        for counter in [Counter::AdvertSent, Counter::BecomeMaster, Counter::AdvertSent] {
+            router.count(counter);
+        }
+        assert_eq!(router.counters, [(Counter::AdvertSent, 2), (Counter::BecomeMaster, 1)]);
+        assert_eq!(router.counters.capacity(), 2);
     }
 }

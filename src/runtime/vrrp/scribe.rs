@@ -218,7 +218,7 @@ fn view(router: &Router, interface_up: bool, network: &Network) -> RouterView {
         last_fault: router.last_fault,
         up_since: router.up_since,
         last_transition: router.last_transition,
-        counters: router.counters.clone(),
+        counters: router.counters.iter().copied().collect(),
         config: config.clone(),
     }
 }

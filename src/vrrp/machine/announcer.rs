@@ -105,6 +105,8 @@ impl Announcer {
 
     fn schedule(&mut self, at: Instant, repeat: u32) {
         if self.bursts.len() < MOST_BURSTS {
+            // Usually it is the only one, and what thousands of routers have room for stays theirs.
+            self.bursts.reserve_exact(1);
             self.bursts.push((at, repeat));
         }
     }

@@ -110,7 +110,7 @@ pub fn examine(now: Instant, packet: &Received, expected: Expected<'_>) -> Resul
     let stamp = match &router.wire.hmac {
         Some(hmac) => {
             let wall = expected.ledger.wall_clock(now);
-            let last = expected.ledger.stamps.get(&packet.source).copied();
+            let last = expected.ledger.heard_from(packet.source);
             let by = Checked { hmac, wall, last };
             trailer::check(pdu, trailer, packet.source, by).map_err(Reject::Trailer)?
         }

@@ -15,33 +15,56 @@ pub struct Ledger {
     /// `auth_type AH`: all nodes of a virtual router count on from the highest that they heard or
     /// sent. Over the end it begins anew, as keepalived's does.
     pub(super) sequence: u32,
-    /// `auth_hmac`: the last one accepted, by sender. Only who has a key gets in here.
-    pub(super) stamps: BTreeMap<IpAddr, Stamp>,
-    /// `auth_hmac`: the last one sent.
-    pub(super) sent: Option<Stamp>,
+    signed: Option<Box<Signed>>,
     /// Of the last advert that was accepted.
     pub(super) sender: Option<IpAddr>,
     /// Of the last advert that was sent (RFC 791).
     pub(super) identification: u16,
+}
+
+/// With `auth_hmac`.
+#[derive(Clone, Debug, Default)]
+struct Signed {
+    /// The last stamp accepted, by sender. Only who has a key gets in here.
+    heard: BTreeMap<IpAddr, Stamp>,
+    /// The last one sent.
+    sent: Option<Stamp>,
     wall: Option<(Instant, SystemTime)>,
 }
 
 impl Ledger {
     /// What the host's clock shows at `now`; to be told before anything with `auth_hmac`.
     pub fn tell_wall_clock(&mut self, now: Instant, wall: SystemTime) {
-        self.wall = Some((now, wall));
+        self.signed.get_or_insert_default().wall = Some((now, wall));
     }
 
     pub(super) fn wall_clock(&self, now: Instant) -> SystemTime {
-        let Some((then, wall)) = self.wall else { return SystemTime::UNIX_EPOCH };
+        let told = self.signed.as_ref().and_then(|signed| signed.wall);
+        let Some((then, wall)) = told else { return SystemTime::UNIX_EPOCH };
         wall + now.saturating_duration_since(then)
+    }
+
+    /// The last stamp that was accepted from a sender.
+    pub(super) fn heard_from(&self, source: IpAddr) -> Option<Stamp> {
+        self.signed.as_ref()?.heard.get(&source).copied()
+    }
+
+    /// The last one that was sent.
+    pub(super) fn sent(&self) -> Option<Stamp> {
+        self.signed.as_ref()?.sent
+    }
+
+    pub(super) fn note_sent(&mut self, stamp: Stamp) {
+        self.signed.get_or_insert_default().sent = Some(stamp);
     }
 
     /// The packet counts: what it teaches about the next ones.
     pub fn accept(&mut self, heard: &Heard, source: IpAddr) {
         self.old_checksum |= heard.old_checksum;
         self.sequence = heard.sequence.unwrap_or(self.sequence);
-        self.stamps.extend(heard.stamp.map(|stamp| (source, stamp)));
+        if let Some(stamp) = heard.stamp {
+            self.signed.get_or_insert_default().heard.insert(source, stamp);
+        }
         self.sender = Some(source);
     }
 

@@ -37,8 +37,9 @@ impl Ledger {
         mut send: impl FnMut(Outgoing),
     ) {
         self.identification = self.identification.checked_add(1).unwrap_or(1);
-        let stamp = router.wire.hmac.as_ref().map(|_| Stamp::next(self.wall_clock(now), self.sent));
-        self.sent = stamp.or(self.sent);
+        if router.wire.hmac.is_some() {
+            self.note_sent(Stamp::next(self.wall_clock(now), self.sent()));
+        }
         if matches!(router.authentication, Some(Authentication::Header(_))) {
             self.sequence = self.sequence.wrapping_add(1);
         }
@@ -79,7 +80,7 @@ impl Ledger {
         if let Some(hmac) = &router.wire.hmac
             && hmac.mode != HmacMode::ReceiveOnly
         {
-            let trailer = self.sent.and_then(|it| trailer::sign(&pdu, source, hmac, it));
+            let trailer = self.sent().and_then(|it| trailer::sign(&pdu, source, hmac, it));
             pdu.extend(trailer.unwrap_or_default());
         }
         match (&router.authentication, source, destination) {
