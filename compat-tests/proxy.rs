@@ -2,6 +2,7 @@
 //! clients and servers saw, and what the error log says.
 
 pub(crate) mod peer;
+mod preread;
 pub(crate) mod program;
 
 use std::io::{Read, Write};

@@ -109,6 +109,7 @@ pub struct Settings {
     pub tcp_nodelay: Option<bool>,
     pub socket_keepalive: Option<bool>,
     pub error_logs: Vec<ErrorLog>,
+    pub preread: super::preread::Settings,
     /// Words of `ssl_protocols` and `proxy_ssl_protocols`, by directive.
     pub ssl_protocols: HashSet<(bstr::BString, bstr::BString)>,
 }

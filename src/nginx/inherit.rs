@@ -120,6 +120,7 @@ impl Settings {
             tcp_nodelay: self.tcp_nodelay.or(outer.tcp_nodelay),
             socket_keepalive: self.socket_keepalive.or(outer.socket_keepalive),
             error_logs: error_logs.clone(),
+            preread: self.preread.over(&outer.preread),
             ssl_protocols: self.ssl_protocols.clone(),
         }
     }

@@ -109,6 +109,7 @@ fn lower_server(
     Server {
         content,
         sets,
+        preread: settings.preread.lower(),
         connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
         timeout: settings.timeout.unwrap_or(Duration::from_secs(600)),
         buffer_size: settings.buffer_size.unwrap_or(DEFAULT_BUFFER),

@@ -13,6 +13,7 @@ mod foreign;
 mod inherit;
 mod lower;
 mod parse;
+mod preread;
 mod template;
 mod token;
 pub mod variable;

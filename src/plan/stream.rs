@@ -73,6 +73,9 @@ pub struct Server {
     /// `set`, in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sets: Vec<(VariableId, Template)>,
+    /// `ssl_preread on`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub preread: Option<Preread>,
     #[serde(with = "seconds")]
     pub connect_timeout: Duration,
     /// `proxy_timeout`: between two reads or writes on either side.
@@ -88,6 +91,15 @@ pub struct Server {
     /// In force here; empty: those of the process.
     pub error_logs: Vec<ErrorLog>,
     pub span: Span,
+}
+
+/// How far a server looks into what a client says before it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preread {
+    /// `preread_buffer_size`, bytes.
+    pub buffer_size: usize,
+    #[serde(with = "seconds")]
+    pub timeout: Duration,
 }
 
 /// What a server does with a connection.

@@ -10,6 +10,7 @@ use crate::plan::process::LogLevel;
 /// What a session is doing when something happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
+    Prereading,
     Connecting,
     Proxying,
     ReadingFrom(Side),
@@ -19,6 +20,7 @@ pub enum Doing {
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Doing::Prereading => "prereading client data",
             Doing::Connecting => "connecting to upstream",
             Doing::Proxying => "proxying connection",
             Doing::ReadingFrom(Side::Client) => "proxying and reading from client",
@@ -90,6 +92,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// The same where so many bytes of the client's were there before the session began to count.
+    pub fn without(self, ahead: u64) -> Self {
+        let (from, to) = self.client;
+        Self { client: (from.saturating_sub(ahead), to), ..self }
+    }
+
     /// Bytes from the client, bytes to it.
     pub fn client(&self) -> (u64, u64) {
         self.client

@@ -8,5 +8,6 @@
 
 pub mod balancer;
 pub mod message;
+pub mod preface;
 pub mod session;
 pub mod variable;

@@ -25,6 +25,8 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Ok = 200,
+    /// The client's bytes aren't what they have to be.
+    BadRequest = 400,
     /// This host lacks something: descriptors, memory, `worker_connections`.
     Internal = 500,
     BadGateway = 502,

@@ -9,7 +9,6 @@ use crate::nginx::config::Server;
 use crate::text::{Diagnostics, Node};
 
 const TABLES: Support = Support::Ignored("tables grow by themselves");
-const NO_PREREAD: &str = "nothing here reads ahead of the choice of a peer";
 const NO_RESOLVER: &str = "names are resolved at start, by the system";
 
 pub(super) static ROWS: &[Row] = &[
@@ -99,16 +98,16 @@ pub(super) static ROWS: &[Row] = &[
         })
     },
     Directive {
-        support: Support::Ignored(NO_PREREAD),
         default: Some("16k"),
-        ..row("preread_buffer_size", BOTH, ONE, "SIZE", "Room to read ahead.", |_, n, out| {
-            slot::size(&mut None, n, out)
+        ..row("preread_buffer_size", BOTH, ONE, "SIZE", "Room to read ahead.", |c, n, out| {
+            slot::size(&mut c.settings().preread.buffer_size, n, out)
         })
     },
     Directive {
-        support: Support::Ignored(NO_PREREAD),
         default: Some("30s"),
-        ..row("preread_timeout", BOTH, ONE, "TIME", "Wait for it.", check_time)
+        ..row("preread_timeout", BOTH, ONE, "TIME", "Wait for it.", |c, n, out| {
+            slot::time(&mut c.settings().preread.timeout, n, out)
+        })
     },
 ];
 

@@ -61,10 +61,8 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         default: Some("off"),
-        support: Support::Refused("the TLS greeting isn't looked into yet"),
-        ..row("ssl_preread", BOTH, Flag, "on|off", "Reads the TLS greeting.", |_, n, out| {
-            slot::flag(&mut None, n, out);
-            super::proxy::unless_off(n, "the TLS greeting isn't looked into yet", out)
+        ..row("ssl_preread", BOTH, Flag, "on|off", "Reads the TLS greeting.", |c, n, out| {
+            slot::flag(&mut c.settings().preread.enabled, n, out)
         })
     },
 ];

@@ -31,7 +31,7 @@ impl Counters {
         let counter = match status {
             Status::Ok => &self.served,
             Status::BadGateway => &self.without_peer,
-            Status::Internal => &self.broken_off,
+            Status::Internal | Status::BadRequest => &self.broken_off,
         };
         counter.fetch_add(1, Relaxed);
     }

@@ -12,6 +12,7 @@ mod answering;
 mod arriving;
 mod dialing;
 mod doors;
+mod prereading;
 mod relaying;
 
 use std::collections::VecDeque;
@@ -145,11 +146,12 @@ impl Engine {
             }
             Phase::Dialing(_) => {
                 let failed = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
-                if events.intersects(failed | EpollFlags::EPOLLOUT) {
+                let of_peer = side == Side::Upstream;
+                if of_peer && events.intersects(failed | EpollFlags::EPOLLOUT) {
                     self.dialed(now, key, events);
                 }
             }
-            Phase::Arriving(_) => self.arrive(now, key),
+            Phase::Arriving { .. } => self.arrive(now, key),
             Phase::Answering(_) => self.answer(now, key),
             Phase::Turning => {}
         }
@@ -183,6 +185,9 @@ impl Engine {
 
     fn time_out(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.at(key) else { return };
+        if let Phase::Arriving { .. } = session.phase {
+            return self.arrive_late(key);
+        }
         if let Phase::Dialing(_) = session.phase {
             let text = "upstream timed out (110: Connection timed out)";
             self.say(key, LogLevel::Error, Some(Doing::Connecting), &text);
@@ -211,6 +216,7 @@ impl Engine {
         }
         self.timers.cancel(session.timer, key.place);
         if session.record.is_some() {
+            prereading::drain(&session, &mut self.scratch);
             end(&mut session, status);
         }
         self.connections -= 1 + usize::from(session.upstream.is_some());

@@ -12,6 +12,7 @@ use crate::kernel::local_time::LocalTime;
 use crate::plan::fact::Fact;
 use crate::plan::stream::Address;
 use crate::proxy::message::Client;
+use crate::proxy::preface::client_hello::ClientHello;
 use crate::proxy::session::Status;
 use crate::proxy::variable::{Facts, Values};
 use crate::runtime::version::NGINX_NUMBER;
@@ -24,6 +25,11 @@ pub(super) struct Record {
     pub(super) attempts: Vec<Attempt>,
     /// What the client got without a peer: `return`.
     pub(super) answered: u64,
+    /// What `ssl_preread` has found; empty while it isn't known yet whether there is anything.
+    pub(super) greeting: Option<ClientHello>,
+    /// Bytes that were looked at and are still to be read. nginx has them already then, and
+    /// doesn't count them as received.
+    pub(super) peeked: u64,
 }
 
 /// One try at a peer.
@@ -42,8 +48,14 @@ pub(super) struct Attempt {
 
 impl Record {
     pub(super) fn new(now: Instant) -> Self {
-        let values = Values::default();
-        Self { begun: now, values, attempts: Vec::new(), answered: 0 }
+        Self {
+            begun: now,
+            values: Values::default(),
+            attempts: Vec::new(),
+            answered: 0,
+            greeting: None,
+            peeked: 0,
+        }
     }
 
     pub(super) fn attempt(&mut self, now: Instant, address: String) {
@@ -146,6 +158,17 @@ impl Facts for Seen<'_> {
             | Fact::UpstreamConnectTime
             | Fact::UpstreamFirstByteTime
             | Fact::UpstreamSessionTime => self.of_attempts(fact, out),
+            Fact::SslPrereadServerName
+            | Fact::SslPrereadProtocol
+            | Fact::SslPrereadAlpnProtocols => {
+                let Some(greeting) = &self.record.greeting else { return false };
+                out.extend_from_slice(match fact {
+                    Fact::SslPrereadServerName => &greeting.server_name,
+                    Fact::SslPrereadProtocol => greeting.protocol.as_bytes(),
+                    _ => &greeting.alpn,
+                });
+                true
+            }
             // What a plain session hasn't: TLS, PROXY headers, limits.
             _ => false,
         }

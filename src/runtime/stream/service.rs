@@ -57,6 +57,8 @@ pub(super) struct Entrance {
 pub(super) enum Stage {
     /// `set`
     Set,
+    /// `ssl_preread`
+    Preread,
 }
 
 impl Stage {
@@ -64,6 +66,9 @@ impl Stage {
         let mut stages = Vec::new();
         if !server.sets.is_empty() {
             stages.push(Stage::Set);
+        }
+        if server.preread.is_some() {
+            stages.push(Stage::Preread);
         }
         stages
     }

@@ -38,8 +38,12 @@ pub(super) struct Session {
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Before its content: the place in [`Entrance::stages`].
-    Arriving(usize),
+    /// Before its content: the place in [`Entrance::stages`], and whether that stage has begun to
+    /// wait.
+    Arriving {
+        stage: usize,
+        waits: bool,
+    },
     Dialing(Box<Dialing>),
     Relaying(Flow),
     /// `return`: what the client hasn't taken yet.
@@ -61,9 +65,11 @@ impl Session {
     }
 
     pub(super) fn traffic(&self) -> Traffic {
-        match &self.phase {
-            Phase::Relaying(flow) => Traffic::from(&flow.relay),
-            _ => Traffic::default(),
+        let Phase::Relaying(flow) = &self.phase else { return Traffic::default() };
+        let traffic = Traffic::from(&flow.relay);
+        match &self.record {
+            Some(record) => traffic.without(record.peeked),
+            None => traffic,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! have none, and their sessions come to their content at once.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Engine, Key, Phase};
 use crate::plan::stream::Content;
@@ -20,10 +20,8 @@ pub(super) enum Passage {
     On,
     /// It waits for more from the client: the session's next event, or its deadline, comes back to
     /// it.
-    #[expect(dead_code, reason = "the first stage that waits is PROXY protocol's")]
     Wait,
     /// The session is over.
-    #[expect(dead_code, reason = "the first stage that refuses is access's")]
     Over(Status),
 }
 
@@ -32,14 +30,14 @@ impl Engine {
     pub(super) fn arrive(&mut self, now: Instant, key: Key) {
         loop {
             let Some(session) = self.sessions.at(key) else { return };
-            let Phase::Arriving(at) = session.phase else { return };
+            let Phase::Arriving { stage: at, .. } = session.phase else { return };
             let Some(stage) = session.entrance.stages.get(at).copied() else {
                 return self.content(now, key);
             };
             match self.stage(now, key, stage) {
                 Passage::On => {
                     if let Some(session) = self.sessions.at(key) {
-                        session.phase = Phase::Arriving(at + 1);
+                        session.phase = Phase::Arriving { stage: at + 1, waits: false };
                     }
                 }
                 Passage::Wait => return,
@@ -51,8 +49,34 @@ impl Engine {
     fn stage(&mut self, now: Instant, key: Key, stage: Stage) -> Passage {
         match stage {
             Stage::Set => self.assign(now, key),
+            Stage::Preread => return self.preread(now, key),
         }
         Passage::On
+    }
+
+    /// The client has `timeout` from now for what a stage needs; how often the stage comes back for
+    /// it doesn't matter.
+    pub(super) fn await_client(&mut self, now: Instant, key: Key, timeout: Duration) -> Passage {
+        let Some(session) = self.sessions.at(key) else { return Passage::Wait };
+        let Phase::Arriving { waits, .. } = &mut session.phase else { return Passage::Wait };
+        let (begun, watched) = (std::mem::replace(waits, true), session.watched);
+        if !begun {
+            self.extend(now, key, timeout);
+        }
+        if !watched && let Err(error) = self.watch(key) {
+            self.break_off(key, &error);
+        }
+        Passage::Wait
+    }
+
+    /// The client has had its time.
+    pub(super) fn arrive_late(&mut self, key: Key) {
+        let Some(session) = self.sessions.at(key) else { return };
+        let Phase::Arriving { stage, .. } = session.phase else { return };
+        match session.entrance.stages.get(stage) {
+            // nginx says nothing (1.22, watched).
+            Some(Stage::Set | Stage::Preread) | None => self.close(key, Status::Ok),
+        }
     }
 
     fn content(&mut self, now: Instant, key: Key) {

@@ -52,7 +52,7 @@ impl Engine {
             pool: None,
             lease: None,
             record: entrance.keeps_records.then(|| Box::new(Record::new(now))),
-            phase: Phase::Arriving(0),
+            phase: Phase::Arriving { stage: 0, waits: false },
             deadline,
             timer: deadline,
         });

@@ -39,7 +39,8 @@ impl Engine {
         }
         let watched = session.watched;
         self.extend(now, key, timeout);
-        let registered = if watched { Ok(()) } else { self.watch(key) };
+        // What was said to earlier phases is said again.
+        let registered = if watched { self.watch_anew(key) } else { self.watch(key) };
         match delay.and(registered) {
             Ok(()) => self.relay(now, key),
             Err(error) => self.break_off(key, &error),
@@ -118,6 +119,16 @@ impl Engine {
         let Some(session) = self.sessions.at(key) else { return Ok(()) };
         session.watched = true;
         register(&self.epoll, &session.client, key, Side::Client)
+    }
+
+    /// The same for a client that was watched before: an end that it has announced meanwhile would
+    /// not be announced to this phase.
+    fn watch_anew(&mut self, key: Key) -> io::Result<()> {
+        let Some(session) = self.sessions.at(key) else { return Ok(()) };
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        let mut event = EpollEvent::new(flags, Token::Session(key, Side::Client).into());
+        self.epoll.modify(&session.client, &mut event)?;
+        Ok(())
     }
 
     /// The client's socket is full: from now on it is watched for room too.
