@@ -14,6 +14,7 @@ mod dumps;
 mod exporter;
 mod lab;
 mod layers;
+mod life;
 mod node;
 mod peers;
 mod proxy;

@@ -194,6 +194,7 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         reload_file: "/run/keepalived.reload".into(),
         log: settings("supervisor"),
         mute: false,
+        invocation: None,
         respawn: true,
     };
     if let Err(error) = log::configure(&face.log) {
@@ -223,7 +224,7 @@ fn run(inputs: Inputs, log: LogTo, verbose: bool) -> ExitCode {
         }
         None => return ExitCode::FAILURE,
     };
-    match Supervisor::prepare(face, plan, loading::again(inputs, Voice::Evenkeel)) {
+    match Supervisor::prepare(face, plan, loading::again(inputs, Voice::Evenkeel), None) {
         Ok(supervisor) => supervisor.run(Launch::foreground()),
         Err(Refusal::Running { name, pid, file }) => {
             tracing::error!("{name} is already running: pid {pid} in {}", file.display());

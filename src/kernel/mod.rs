@@ -10,6 +10,7 @@ pub mod channel;
 pub mod connector;
 pub mod fifo;
 pub mod file;
+pub mod inherited;
 pub mod inotify;
 pub mod link_beat;
 mod link_frame;

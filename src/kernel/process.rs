@@ -24,6 +24,8 @@ pub struct Program<'a> {
     /// What `ps` shows as the command.
     pub name: &'a OsStr,
     pub arguments: &'a [OsString],
+    /// All else that it gets; `None`: what this process has.
+    pub base: Option<&'a [(OsString, OsString)]>,
     /// Set for the new process.
     pub environment: &'a [(&'a str, String)],
     /// Not passed on to the new process.
@@ -44,6 +46,9 @@ pub fn spawn(program: &Program) -> io::Result<i32> {
     channel.keep_over_exec()?;
     let mut command = Command::new(SELF);
     command.arg0(program.name).args(program.arguments);
+    if let Some(base) = program.base {
+        command.env_clear().envs(base.iter().map(|(name, value)| (name, value)));
+    }
     command.env(variable, channel.as_raw_fd().to_string());
     if program.mute {
         command.stderr(Stdio::null());
@@ -232,6 +237,11 @@ impl Launch {
     /// Standard error stays open in the background.
     pub fn keeps_stderr(&self) -> bool {
         self.keeps_stderr
+    }
+
+    /// Whoever started this process doesn't wait for its end.
+    pub fn is_in_background(&self) -> bool {
+        self.pipe.is_some()
     }
 
     /// Lets the process that people started end with `code`.

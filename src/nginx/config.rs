@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::address::Endpoint;
 use super::variable;
-use crate::plan::process::ErrorLog;
+use crate::plan::process::{ErrorLog, Variable};
 use crate::plan::stream::Address;
 use crate::plan::track::RunAs;
 use crate::text::{FileId, Span};
@@ -69,6 +69,7 @@ pub struct Main {
     pub user: Option<RunAs>,
     pub worker_shutdown_timeout: Option<Duration>,
     pub worker_rlimit_nofile: Option<u64>,
+    pub environment: Vec<Variable>,
     pub error_logs: Vec<ErrorLog>,
     /// `load_module`, by file name.
     pub modules: HashSet<String>,

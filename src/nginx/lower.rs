@@ -70,6 +70,7 @@ fn process(config: &NginxConfig) -> StreamProcess {
         master_process: main.master_process.unwrap_or(true),
         shutdown_timeout: main.worker_shutdown_timeout,
         rlimit_nofile: main.worker_rlimit_nofile,
+        environment: main.environment.clone(),
         error_logs,
     }
 }

@@ -28,8 +28,19 @@ pub struct StreamProcess {
     pub shutdown_timeout: Option<Duration>,
     /// `worker_rlimit_nofile`
     pub rlimit_nofile: Option<u64>,
+    /// `env`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
     /// `error_log` of the main context, first to last; empty: the built-in default.
     pub error_logs: Vec<ErrorLog>,
+}
+
+/// One `env`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    pub name: String,
+    /// `None`: as it is in the environment that Evenkeel is started in.
+    pub value: Option<String>,
 }
 
 /// One `error_log`.

@@ -200,6 +200,7 @@ fn start(
         reload_file: places.reload_file.clone(),
         log,
         mute: false,
+        invocation: None,
         respawn: !asked.no_respawn,
     };
     let again = loading::again(inputs, Voice::Keepalived);
@@ -209,7 +210,7 @@ fn start(
         fresh.plan.iter_mut().for_each(|plan| overrule.overrule(plan));
         fresh
     });
-    let supervisor = match Supervisor::prepare(face, plan, load) {
+    let supervisor = match Supervisor::prepare(face, plan, load, None) {
         Ok(supervisor) => supervisor,
         Err(Refusal::Running { .. }) => {
             // keepalived counts this as success, and so do the scripts that start it.

@@ -17,6 +17,7 @@ use crate::load::{Inputs, Loaded, NginxInput};
 use crate::plan::Plan;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
+use crate::runtime::supervisor::upgrade::{Inherited, Invocation, SOCKETS};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
 use crate::runtime::version;
 use crate::text::{Diagnostic, Severity};
@@ -43,6 +44,11 @@ pub(in crate::cli) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     process::set_name("nginx");
     let inputs = inputs(&asked);
     let voice = Mouth::open(&inputs);
+    let inherited = match asked.test || asked.signal.is_some() {
+        true => None,
+        false => Inherited::from_environment(|level, line| voice.say(level, &line)),
+    };
+    process::forget_variable(SOCKETS);
     let loaded = loading::now(&Inputs { nginx: Some(inputs.clone()), ..Inputs::default() });
     if asked.test {
         return test(&asked, &inputs, &voice, &loaded);
@@ -51,7 +57,7 @@ pub(in crate::cli) fn main(name: &OsStr, arguments: &[OsString]) -> ExitCode {
     let Some(plan) = loaded.into_plan() else { return ExitCode::FAILURE };
     match asked.signal {
         Some(order) => send(order, &plan, &voice),
-        None => run(name, arguments, inputs, plan, &voice),
+        None => run((name, arguments), inputs, plan, &voice, inherited),
     }
 }
 
@@ -189,11 +195,11 @@ fn send(order: Order, plan: &Plan, voice: &Mouth) -> ExitCode {
 
 /// Becomes the master process.
 fn run(
-    name: &OsStr,
-    arguments: &[OsString],
+    (name, arguments): (&OsStr, &[OsString]),
     inputs: NginxInput,
     plan: Plan,
     voice: &Mouth,
+    inherited: Option<Inherited>,
 ) -> ExitCode {
     let Some(stream) = &plan.stream else { return ExitCode::FAILURE };
     let (daemon, logs) = (stream.process.daemon, stream.process.error_logs.clone());
@@ -218,10 +224,12 @@ fn run(
         reload_file: PathBuf::new(),
         log: log.clone(),
         mute: false,
+        invocation: Some(Invocation { name: name.to_owned(), arguments: arguments.to_vec() }),
         respawn: true,
     };
     let load = loading::again(Inputs { nginx: Some(inputs), ..Inputs::default() }, Voice::Nginx);
-    let supervisor = match Supervisor::prepare(face, plan, load) {
+    let is_successor = inherited.is_some();
+    let supervisor = match Supervisor::prepare(face, plan, load, inherited) {
         Ok(supervisor) => supervisor,
         Err(Refusal::Listen(lines)) => {
             lines.iter().for_each(|line| voice.say(LogLevel::Emerg, line));
@@ -234,7 +242,8 @@ fn run(
         }
     };
     let to_stderr = log.outputs.iter().any(|(output, _)| *output == Output::Stderr);
-    let launch = match daemon {
+    let launch = match daemon && !is_successor {
+        // The process before this one waits for its child.
         true => process::daemonise(to_stderr),
         false => Ok(Launch::foreground()),
     };

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::directive::Arity::Flag;
 use crate::nginx::config::{NginxConfig, Question};
+use crate::plan::process::Variable;
 use crate::text::{Diagnostic, Diagnostics, Node};
 
 pub(super) static ROWS: &[Row] = &[
@@ -128,8 +129,14 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Ignored("workers read nothing from their environment"),
-        ..row("env", MAIN, ONE, "NAME[=VALUE]", "Environment of workers.", any_value)
+        ..row(
+            "env",
+            MAIN,
+            ONE,
+            "NAME[=VALUE]",
+            "What workers, and the next executable, get of the environment.",
+            environment,
+        )
     },
     Directive {
         repeat: Repeat::Adds,
@@ -188,6 +195,15 @@ fn user(config: &mut NginxConfig, node: &Node, _: &mut Diagnostics) {
     let group = group.map(|group| group.lossy().into_owned());
     let name = name.lossy().into_owned();
     config.questions.push(Question::User { name, group, span });
+}
+
+fn environment(config: &mut NginxConfig, node: &Node, _: &mut Diagnostics) {
+    let text = slot::first(node).lossy();
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (&*text, None),
+    };
+    config.main.environment.push(Variable { name: name.to_owned(), value });
 }
 
 fn priority(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {

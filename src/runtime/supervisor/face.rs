@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::upgrade::Invocation;
 use crate::runtime::log;
 
 /// As whom the supervisor appears.
@@ -32,6 +33,8 @@ pub struct Face {
     pub log: log::Settings,
     /// Roles get no standard error: the daemon is in the background, and logs elsewhere.
     pub mute: bool,
+    /// How to start this program's successor; `None`: it has none.
+    pub invocation: Option<Invocation>,
     /// A role that died is started again.
     pub respawn: bool,
 }

@@ -77,19 +77,35 @@ impl Listeners {
         wanted.iter().filter_map(|one| self.open.get(&one.address)).map(AsFd::as_fd).collect()
     }
 
-    /// Closes what `wanted` hasn't.
-    pub(super) fn close_others(&mut self, wanted: &[Listener]) {
+    /// Sockets that were opened by somebody else. What can't listen is closed, and so is the second
+    /// one for an address (nginx has one per worker with `reuseport`): whoever opened it serves it
+    /// to its end.
+    pub(super) fn adopt(&mut self, sockets: Vec<OwnedFd>) {
+        for socket in sockets {
+            let named = SockRef::from(&socket);
+            if !named.is_listener().unwrap_or(false) {
+                continue;
+            }
+            let Ok(name) = named.local_addr() else { continue };
+            let path = || name.as_pathname().map(|path| Address::Unix(path.to_owned()));
+            let Some(address) = name.as_socket().map(Address::Tcp).or_else(path) else { continue };
+            self.open.entry(address).or_insert(socket);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<BorrowedFd<'_>> {
+        self.open.values().map(AsFd::as_fd).collect()
+    }
+
+    /// Closes what `wanted` hasn't; `shared`: another process listens there too.
+    pub(super) fn close_others(&mut self, wanted: &[Listener], shared: bool) {
         self.open.retain(|address, _| {
             let stays = wanted.iter().any(|listener| listener.address == *address);
-            if !stays {
+            if !stays && !shared {
                 remove_path(address);
             }
             stays
         });
-    }
-
-    pub(super) fn close_all(&mut self) {
-        self.close_others(&[]);
     }
 }
 

@@ -6,6 +6,7 @@
 //! role's process is in [`role`]; read that next.
 
 mod back_off;
+mod environment;
 pub mod face;
 mod fork;
 mod kept;
@@ -19,6 +20,7 @@ pub mod role;
 mod schedule;
 pub mod signals;
 mod systemd;
+pub mod upgrade;
 mod upkeep;
 mod words;
 
@@ -37,10 +39,11 @@ pub use listeners::probe_listeners;
 use outer::Which;
 use pid_file::PidFile;
 pub use reading::save;
-use role::{Role, State};
+use role::{Role, Running, State};
 use schedule::Schedule;
 use signals::Signal;
 use systemd::Systemd;
+use upgrade::{Inherited, Upgrade};
 
 use super::handoff::{Order, Report};
 use super::log;
@@ -107,6 +110,11 @@ pub struct Supervisor {
     listeners: Listeners,
     roles: [Role; 2],
     systemd: Systemd,
+    upgrade: Upgrade,
+    /// Stream roles that finish their sessions while another one may be at work.
+    draining: Vec<Running>,
+    /// People don't wait for the end of this process.
+    in_background: bool,
     pid_file: Option<PidFile>,
     missing: pid_file::Missing,
     phase: Phase,
@@ -143,14 +151,22 @@ enum Loading {
 }
 
 impl Supervisor {
-    /// Opens the listening sockets of `plan`.
+    /// Opens the listening sockets of `plan`, those that it hasn't `inherited`.
     ///
     /// # Errors
     /// Nothing was changed on this host then.
-    pub fn prepare(face: Face, plan: Plan, load: Load) -> Result<Supervisor, Refusal> {
+    pub fn prepare(
+        face: Face,
+        plan: Plan,
+        load: Load,
+        inherited: Option<Inherited>,
+    ) -> Result<Supervisor, Refusal> {
         pid_file::refuse_second(&face, &plan)?;
         let mut listeners = Listeners::default();
+        let upgrade = Upgrade::new(inherited.is_some());
+        listeners.adopt(inherited.unwrap_or_default().sockets);
         listeners.open(wanted(&plan)).map_err(Refusal::Listen)?;
+        listeners.close_others(wanted(&plan), upgrade.shares_sockets());
         Ok(Supervisor {
             face,
             plan: Kept::new(plan),
@@ -159,6 +175,9 @@ impl Supervisor {
             listeners,
             roles: [Role::new(RoleKind::Vrrp), Role::new(RoleKind::Stream)],
             systemd: Systemd::from_environment(),
+            upgrade,
+            draining: Vec::new(),
+            in_background: false,
             pid_file: None,
             missing: pid_file::Missing::default(),
             phase: Phase::Running,
@@ -171,6 +190,8 @@ impl Supervisor {
     pub fn run(mut self, launch: Launch) -> ExitCode {
         memory::share_memory_between_threads();
         self.face.mute = !launch.keeps_stderr();
+        self.upgrade.note_parent();
+        self.in_background = launch.is_in_background() || self.upgrade.was_inherited();
         memory::give_back_memory();
         let mut launch = Some(launch);
         match self.fork_role(&mut launch) {
@@ -194,7 +215,7 @@ impl Supervisor {
         for role in &mut self.roles {
             role.pid_file = None;
         }
-        self.listeners.close_all();
+        self.close_listeners();
         words::ended(&self.face);
         log::flush();
         // A load that hangs (a name server, say) must not keep an ended daemon here.
@@ -247,6 +268,7 @@ impl Supervisor {
     /// Waits for what happens next; `None`: a deadline came first.
     async fn next_event(&self, inbox: &mut UnboundedReceiver<Event>) -> Option<Event> {
         let roles = self.roles.iter().filter_map(Role::deadline);
+        let roles = roles.chain(self.draining.iter().filter_map(Running::deadline));
         let others = [self.schedule.deadline(), self.missing.deadline()];
         let mut deadline = roles.chain(others.into_iter().flatten()).min();
         if let Phase::Starting { until, .. } = &self.phase {
@@ -269,11 +291,10 @@ impl Supervisor {
             Event::Signal(signal) => self.signal(signal, events),
             Event::Report { role, pid, report } => self.report(role, pid, report, events),
             Event::Silent { role, pid } => {
-                if let Some(running) = self.role(role).running_mut()
-                    && running.pid == pid
-                {
-                    running.silent = true;
-                }
+                let Self { roles, draining, .. } = self;
+                let roles = roles.iter_mut().filter(|it| it.kind == role);
+                let all = roles.filter_map(Role::running_mut).chain(draining);
+                all.filter(|it| it.pid == pid).for_each(|it| it.silent = true);
             }
             Event::Loaded(fresh) => self.loaded(*fresh, events),
         }
@@ -281,17 +302,22 @@ impl Supervisor {
 
     fn signal(&mut self, signal: Signal, events: &UnboundedSender<Event>) {
         if signal != Signal::Child {
-            words::signal(&self.face, signal);
+            words::signal(&self.face, signal, self.effect(signal));
         }
         match signal {
-            Signal::Child => self.reap(),
+            Signal::Child => self.reap(events),
+            // Two masters: this one is the past, and goes on as it was.
+            Signal::Hangup if self.upgrade.has_successor() => self.come_back(events),
             Signal::Hangup => self.reload(events),
             Signal::Terminate | Signal::Interrupt => self.stop(false, 0),
             Signal::Quit if self.face.kind != Kind::Keepalived => self.stop(true, 0),
             Signal::User1 if self.face.kind != Kind::Keepalived => self.reopen(),
             Signal::Window if self.face.kind == Kind::Nginx => {
-                self.role(RoleKind::Stream).end(&Order::Quit, None);
+                if self.in_background {
+                    self.retire_stream();
+                }
             }
+            Signal::User2 if self.face.kind == Kind::Nginx => self.change_executable(),
             Signal::User1 | Signal::User2 | Signal::Other(_) if self.face.kind != Kind::Nginx => {
                 self.role(RoleKind::Vrrp).pass_on(signal);
             }
@@ -342,6 +368,10 @@ impl Supervisor {
     /// `child_wait_time`, if it is longer than usual.
     fn patience(&self) -> Duration {
         self.process().child_wait.unwrap_or_default().max(PATIENCE)
+    }
+
+    fn close_listeners(&mut self) {
+        self.listeners.close_others(&[], self.upgrade.shares_sockets());
     }
 
     fn role(&mut self, kind: RoleKind) -> &mut Role {
@@ -412,6 +442,9 @@ impl Supervisor {
         let patience = self.patience();
         self.systemd.stopping();
         words::stopping(&self.face);
+        if !graceful {
+            self.draining.iter_mut().for_each(|one| one.end(&Order::Stop, Some(patience)));
+        }
         for role in &mut self.roles {
             if let State::Waiting(_) = role.state {
                 role.state = State::Stopped;
@@ -437,7 +470,7 @@ impl Supervisor {
                     (RoleKind::Stream, true) => {
                         role.end(&Order::Quit, None);
                         // Nobody accepts any more, so new clients must be refused, not queued.
-                        self.listeners.close_all();
+                        self.listeners.close_others(&[], self.upgrade.shares_sockets());
                     }
                     _ => role.end(&Order::Stop, Some(patience)),
                 }
@@ -449,7 +482,8 @@ impl Supervisor {
 
     /// The exit code, when there is nothing left to supervise.
     fn finished(&self) -> Option<u8> {
-        let none = self.roles.iter().all(|role| matches!(role.state, State::Stopped));
+        let none = self.roles.iter().all(|role| matches!(role.state, State::Stopped))
+            && self.draining.is_empty();
         match self.phase {
             Phase::Stopping { code, .. } => none.then_some(code),
             // Everybody was stopped by hand. The real masters stay, whatever their children do.

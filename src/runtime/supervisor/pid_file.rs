@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::upgrade::old_pid_path;
 use super::{Face, Kind, Refusal, RoleKind, Supervisor};
 use crate::kernel::file::is_shortage;
 use crate::kernel::process;
@@ -14,7 +15,7 @@ use crate::runtime::log;
 /// A file that was written and has to go at the end.
 #[derive(Debug)]
 pub(super) struct PidFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl PidFile {
@@ -114,7 +115,12 @@ impl Supervisor {
 
     fn write_pid_file(&mut self) -> std::io::Result<()> {
         let path = match self.face.kind {
-            Kind::Nginx => self.plan.stream.as_ref().map(|stream| stream.process.pid.clone()),
+            Kind::Nginx => {
+                self.plan.stream.as_ref().map(|stream| &stream.process.pid).map(|path| {
+                    // The plain name is the successor's then.
+                    if self.upgrade.has_successor() { old_pid_path(path) } else { path.clone() }
+                })
+            }
             _ => self.face.pid_file.clone(),
         };
         let Some(path) = path else { return Ok(()) };

@@ -79,7 +79,7 @@ impl Supervisor {
         self.apply_log(&previous);
         let refused = std::mem::replace(&mut self.plan, previous);
         self.hand_out(&refused, events);
-        self.listeners.close_others(wanted(&self.plan));
+        self.listeners.close_others(wanted(&self.plan), self.upgrade.shares_sockets());
         self.stay();
     }
 
@@ -114,7 +114,7 @@ impl Supervisor {
     pub(super) fn settle(&mut self) {
         let all = self.roles.iter().filter_map(Role::running).all(Running::is_ready);
         if all && self.previous.take().is_some() {
-            self.listeners.close_others(wanted(&self.plan));
+            self.listeners.close_others(wanted(&self.plan), self.upgrade.shares_sockets());
             words::reloaded(&self.face);
             self.systemd.ready(&self.status());
         }

@@ -1,5 +1,6 @@
 //! One role as the supervisor sees it: its process, and what it left behind.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::{ExitCode, ExitStatus};
@@ -107,17 +108,18 @@ impl Role {
         }
     }
 
-    /// Starts the process, hands it `plan` and `listeners`, and lets its reports come to `events`.
+    /// Starts the process in `environment` (or ours), hands it `plan` and `listeners`, and lets its reports come to `events`.
     pub(super) fn start<P: Serialize>(
         &mut self,
         face: &Face,
+        environment: Option<&[(OsString, OsString)]>,
         plan: &P,
         listeners: &[BorrowedFd],
         events: &UnboundedSender<Event>,
     ) -> io::Result<i32> {
         let (pid, leash) = match self.waiting.take().filter(Waiting::lives) {
             Some(Waiting { pid, channel }) => (pid, Leash::over(channel)?),
-            None => self.execute(face)?,
+            None => self.execute(face, environment)?,
         };
         let leash = Arc::new(leash);
         tokio::spawn(listen(self.kind, pid, Arc::clone(&leash), events.clone()));
@@ -140,12 +142,17 @@ impl Role {
         Ok(pid)
     }
 
-    fn execute(&self, face: &Face) -> io::Result<(i32, Leash)> {
+    fn execute(
+        &self,
+        face: &Face,
+        environment: Option<&[(OsString, OsString)]>,
+    ) -> io::Result<(i32, Leash)> {
         let appearance = face.appearance(self.kind);
         let (leash, theirs) = Leash::new()?;
         let pid = process::spawn(&Program {
             name: &appearance.title,
             arguments: &appearance.arguments,
+            base: environment,
             environment: &[
                 (ROLE, self.kind.word().to_owned()),
                 (log::SETTINGS, serde_json::to_string(&appearance.log)?),
@@ -184,13 +191,7 @@ impl Role {
     /// Tells the process to end.
     pub(super) fn end(&mut self, order: &Order, patience: Option<Duration>) {
         match &mut self.state {
-            State::Running(running) => {
-                running.ending =
-                    Some(Ending { until: patience.map(|patience| Instant::now() + patience) });
-                if running.leash.order(order).is_err() {
-                    running.kill();
-                }
-            }
+            State::Running(running) => running.end(order, patience),
             State::Waiting(_) => self.state = State::Stopped,
             State::Stopped => {}
         }
@@ -200,8 +201,7 @@ impl Role {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Waiting(until) => Some(*until),
-            State::Running(Running { ended: Some((_, at)), .. }) => Some(*at + LAST_WORDS),
-            State::Running(running) => running.ending.and_then(|ending| ending.until),
+            State::Running(running) => running.deadline(),
             State::Stopped => None,
         }
     }
@@ -212,10 +212,39 @@ impl Running {
         self.unanswered == 0
     }
 
+    pub(super) fn end(&mut self, order: &Order, patience: Option<Duration>) {
+        self.ending = Some(Ending { until: patience.map(|patience| Instant::now() + patience) });
+        if self.leash.order(order).is_err() {
+            self.kill();
+        }
+    }
+
+    /// When it needs a look.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.ended {
+            Some((_, at)) => Some(at + LAST_WORDS),
+            None => self.ending.and_then(|ending| ending.until),
+        }
+    }
+
     /// How it ended, once nothing more can come from it.
     pub(super) fn gone(&self, now: Instant) -> Option<ExitStatus> {
         let (status, at) = self.ended?;
         (self.silent || now >= at + LAST_WORDS).then_some(status)
+    }
+
+    /// One that was told to end and hasn't in time.
+    pub(super) fn kill_if_due(&mut self, kind: RoleKind, now: Instant) {
+        let due = self.ending.and_then(|ending| ending.until);
+        if self.ended.is_none() && due.is_some_and(|until| until <= now) {
+            tracing::error!(
+                level = "alert",
+                "{} role {} doesn't end: killed",
+                kind.word(),
+                self.pid
+            );
+            self.kill();
+        }
     }
 
     /// Ends a process that doesn't end by itself. Reaping does the rest.

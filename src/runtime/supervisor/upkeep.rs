@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::role::State;
+use super::environment::environment;
+use super::role::{Role, State};
 use super::{Event, Kind, Phase, RoleKind, Supervisor, words};
 use crate::kernel::process;
+use crate::runtime::handoff::Order;
 
 impl Supervisor {
     /// Starts a role by the plan in force, if the plan has it and it doesn't run.
@@ -24,11 +26,12 @@ impl Supervisor {
             (RoleKind::Vrrp, Some(_), _) => plan.vrrp().and_then(|slice| {
                 let mut succession = role.held.to_succession(slice);
                 succession.first = !role.proven;
-                role.start(face, &succession, &[], events)
+                role.start(face, None, &succession, &[], events)
             }),
             (RoleKind::Stream, _, Some(slice)) => {
                 let sockets = listeners.descriptors(&slice.listeners);
-                role.start(face, slice, &sockets, events)
+                let base = (face.kind == Kind::Nginx).then(|| environment(&slice.process));
+                role.start(face, base.as_deref(), slice, &sockets, events)
             }
             _ => return,
         };
@@ -52,17 +55,39 @@ impl Supervisor {
 
     /// Takes note of processes that have ended; [`look_after_roles`](Self::look_after_roles) draws
     /// the conclusions.
-    pub(super) fn reap(&mut self) {
+    pub(super) fn reap(&mut self, events: &UnboundedSender<Event>) {
         let now = Instant::now();
         for ended in process::reap() {
-            for role in &mut self.roles {
-                if let Some(running) = role.running_mut()
-                    && running.pid == ended.pid
-                {
-                    running.ended = Some((ended.status, now));
-                }
+            let roles = self.roles.iter_mut().filter_map(Role::running_mut);
+            match roles.chain(&mut self.draining).find(|running| running.pid == ended.pid) {
+                Some(running) => running.ended = Some((ended.status, now)),
+                None => self.successor_ended(ended.pid, ended.status, events),
             }
         }
+    }
+
+    /// The stream role accepts no more and finishes its sessions; another one may begin meanwhile.
+    pub(super) fn retire_stream(&mut self) {
+        let role = self.role(RoleKind::Stream);
+        role.end(&Order::Quit, None);
+        match std::mem::replace(&mut role.state, State::Stopped) {
+            State::Running(running) => self.draining.push(running),
+            other => self.role(RoleKind::Stream).state = other,
+        }
+    }
+
+    fn look_after_draining(&mut self, now: Instant) {
+        for running in &mut self.draining {
+            running.kill_if_due(RoleKind::Stream, now);
+        }
+        let face = &self.face;
+        self.draining.retain(|running| match running.gone(now) {
+            Some(status) => {
+                words::role_ended(face, RoleKind::Stream, running.pid, status, true);
+                false
+            }
+            None => true,
+        });
     }
 
     /// What became due: the dead are replaced, the waiting started, the stubborn killed.
@@ -75,19 +100,7 @@ impl Supervisor {
                 State::Waiting(until) if *until <= now => self.start_role(kind, events),
                 State::Running(running) => match running.gone(now) {
                     Some(status) => gone = Some(status),
-                    None if running.ended.is_some() => {}
-                    None => {
-                        let due = running.ending.and_then(|ending| ending.until);
-                        if due.is_some_and(|until| until <= now) {
-                            tracing::error!(
-                                level = "alert",
-                                "{} role {} doesn't end: killed",
-                                kind.word(),
-                                running.pid
-                            );
-                            running.kill();
-                        }
-                    }
+                    None => running.kill_if_due(kind, now),
                 },
                 State::Waiting(_) | State::Stopped => {}
             }
@@ -95,6 +108,7 @@ impl Supervisor {
                 self.role_ended(kind, status, events);
             }
         }
+        self.look_after_draining(now);
         if let Phase::Starting { until, .. } = &self.phase
             && *until <= now
         {
@@ -159,7 +173,7 @@ impl Supervisor {
             words::stays_stopped(kind);
             if kind == RoleKind::Stream {
                 // Clients are refused, as by nginx that was stopped, instead of waiting for nobody.
-                self.listeners.close_all();
+                self.close_listeners();
             }
             self.go_on();
         } else {

@@ -86,24 +86,21 @@ pub(super) fn respawn(face: &Face, role: RoleKind, pid: i32, wait: Duration) {
     }
 }
 
-pub(super) fn signal(face: &Face, signal: Signal) {
+/// `effect`: an unusual one.
+pub(super) fn signal(face: &Face, signal: Signal, effect: Option<&str>) {
     let (number, name) = (signal.number(), signal.name());
     match face.kind {
         Kind::Nginx => {
-            let effect = match signal {
+            let usual = match signal {
                 Signal::Hangup => ", reconfiguring",
                 Signal::Terminate | Signal::Interrupt => ", exiting",
                 Signal::Quit => ", shutting down",
                 Signal::User1 => ", reopening logs",
                 Signal::Window => ", stop accepting connections",
-                Signal::User2 => {
-                    return tracing::warn!(
-                        "signal {number} ({name}) received: changing the binary is not supported \
-                         yet, ignored"
-                    );
-                }
+                Signal::User2 => ", changing binary",
                 Signal::Child | Signal::Other(_) => ", ignored",
             };
+            let effect = effect.unwrap_or(usual);
             tracing::info!("signal {number} ({name}) received{effect}");
             if signal == Signal::User1 {
                 tracing::info!("reopening logs");
