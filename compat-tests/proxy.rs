@@ -4,6 +4,7 @@
 pub(crate) mod peer;
 mod preread;
 pub(crate) mod program;
+mod udp;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -32,14 +32,7 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("nginx.conf");
         let log = folder.path().join("error.log");
-        let mut command = match which {
-            Which::Nginx => Command::new("nginx"),
-            Which::Evenkeel => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-                command.arg0("nginx");
-                command
-            }
-        };
+        let mut command = command(which);
         command.arg("-c").arg(&config).arg("-p").arg(folder.path()).arg("-e").arg(&log);
         let mut program = Self {
             which,
@@ -52,6 +45,18 @@ impl Program {
         };
         program.wait_for("pid");
         program
+    }
+
+    /// Starts it with a config that it can't run. Its exit code and what it says.
+    pub(super) fn refused(which: Which, stream: &str) -> (Option<i32>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, log) = (folder.path().join("nginx.conf"), folder.path().join("error.log"));
+        write(&config, &render(which, folder.path(), "events {}", stream));
+        let mut command = command(which);
+        command.arg("-c").arg(&config).arg("-p").arg(folder.path()).arg("-e").arg(&log);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).replace(&ip(which), "IP");
+        (output.status.code(), text.lines().map(str::to_owned).collect())
     }
 
     fn wait_for(&mut self, file: &str) {
@@ -104,9 +109,13 @@ impl Program {
         let level = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap_or("?");
         let message = line.split_once('#').and_then(|(_, rest)| rest.split_once(": "));
         let message = message.map_or(line, |(_, message)| message).replace(&ip, "IP");
+        let is_udp = message.split(' ').nth(1) == Some("udp");
         let words = message.split(' ').enumerate().map(|(at, word)| match word {
             number if number.starts_with('*') => "*N".to_owned(),
             address if at == 2 && address.contains(':') => {
+                format!("{}:PORT", address.rsplit_once(':').unwrap().0)
+            }
+            address if at == 3 && is_udp && address.contains(':') => {
                 format!("{}:PORT", address.rsplit_once(':').unwrap().0)
             }
             word => word.to_owned(),
@@ -164,6 +173,17 @@ pub(super) fn ip(which: Which) -> String {
     let pid = std::process::id();
     let last = if which == Which::Nginx { 1 } else { 2 };
     format!("127.{}.{}.{last}", 1 + pid / 250 % 250, 1 + pid % 250)
+}
+
+fn command(which: Which) -> Command {
+    match which {
+        Which::Nginx => Command::new("nginx"),
+        Which::Evenkeel => {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+            command.arg0("nginx");
+            command
+        }
+    }
 }
 
 fn write(path: &std::path::Path, text: &str) {

@@ -6,7 +6,7 @@ use super::{check, loading, services};
 use crate::directive::page::{self, Row};
 use crate::load::Inputs;
 use crate::plan::Plan;
-use crate::plan::stream::Content;
+use crate::plan::stream::{Content, Transport};
 use crate::text::Severity;
 
 /// Prints the plan of `inputs`; secrets stay hidden.
@@ -98,7 +98,11 @@ pub(super) fn describe(plan: &Plan) -> String {
                     Content::Upstream(upstream) => stream.upstreams[upstream.0].name.as_str(),
                     Content::Return(_) => "an answer of its own",
                 };
-                line(2, format!("{} → {content}", listener.address));
+                let transport = match listener.transport {
+                    Transport::Tcp => "",
+                    Transport::Udp => " udp",
+                };
+                line(2, format!("{}{transport} → {content}", listener.address));
             }
             for upstream in &stream.upstreams {
                 line(2, format!("upstream {}", upstream.name));

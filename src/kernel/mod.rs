@@ -27,3 +27,4 @@ pub mod ready;
 pub mod scheduling;
 pub mod sysctl;
 pub mod tcp;
+pub mod udp;

@@ -103,6 +103,8 @@ pub struct Settings {
     pub connect_timeout: Option<Duration>,
     pub timeout: Option<Duration>,
     pub buffer_size: Option<usize>,
+    pub requests: Option<u64>,
+    pub responses: Option<u64>,
     pub next_upstream: Option<bool>,
     pub next_upstream_tries: Option<u32>,
     pub next_upstream_timeout: Option<Duration>,
@@ -155,6 +157,8 @@ pub struct Listen {
     pub ipv6_only: Option<bool>,
     pub reuse_port: bool,
     pub keepalive: bool,
+    pub receive_buffer: Option<usize>,
+    pub send_buffer: Option<usize>,
     pub span: Span,
     pub terminator: Span,
 }

@@ -69,9 +69,13 @@ pub(super) fn check(walk: &mut Walk<'_>) {
 }
 
 /// A wildcard and an address on the same port share one socket in nginx, which then looks at the
-/// address that the client used. That isn't done here yet.
+/// address that the client used. That isn't done here yet. For datagrams the kernel knows a socket
+/// of each apart.
 fn overlaps(stream: &Stream, out: &mut Diagnostics) {
-    let listens = || stream.servers.iter().flat_map(|server| &server.listens);
+    let listens = || {
+        let all = stream.servers.iter().flat_map(|server| &server.listens);
+        all.filter(|listen| !listen.udp)
+    };
     let tcp = |address: &Address| match address {
         Address::Tcp(address) => Some(*address),
         Address::Unix(_) => None,
@@ -113,6 +117,8 @@ impl Settings {
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             timeout: self.timeout.or(outer.timeout),
             buffer_size: self.buffer_size.or(outer.buffer_size),
+            requests: self.requests.or(outer.requests),
+            responses: self.responses.or(outer.responses),
             next_upstream: self.next_upstream.or(outer.next_upstream),
             next_upstream_tries: self.next_upstream_tries.or(outer.next_upstream_tries),
             next_upstream_timeout: self.next_upstream_timeout.or(outer.next_upstream_timeout),

@@ -9,8 +9,8 @@ use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstre
 use super::template::Names;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
-    Address, Balance, Content, Listener, NextUpstream, Peer, Server, ServerId, StreamPlan,
-    UpstreamId,
+    Address, Balance, Content, Datagrams, Listener, NextUpstream, Peer, Server, ServerId,
+    StreamPlan, Transport, UpstreamId,
 };
 use crate::plan::template::{Template, VariableId};
 use crate::plan::{self};
@@ -113,6 +113,10 @@ fn lower_server(
         preread: settings.preread.lower(),
         connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
         timeout: settings.timeout.unwrap_or(Duration::from_secs(600)),
+        datagrams: Datagrams {
+            requests: settings.requests.unwrap_or(0),
+            responses: settings.responses,
+        },
         buffer_size: settings.buffer_size.unwrap_or(DEFAULT_BUFFER),
         next_upstream: NextUpstream {
             enabled: settings.next_upstream.unwrap_or(true),
@@ -128,13 +132,17 @@ fn lower_server(
 }
 
 fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener> {
+    let transport = if listen.udp { Transport::Udp } else { Transport::Tcp };
     listen.addresses.iter().map(move |address| Listener {
         address: address.clone(),
+        transport,
         server,
         backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
         ipv6_only: listen.ipv6_only.unwrap_or(true),
         reuse_port: listen.reuse_port,
         keepalive: listen.keepalive,
+        receive_buffer: listen.receive_buffer,
+        send_buffer: listen.send_buffer,
         span: listen.span,
     })
 }

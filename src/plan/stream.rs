@@ -15,7 +15,7 @@ use crate::text::Span;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPlan {
     pub process: StreamProcess,
-    /// Each is one listening socket; no two have the same address.
+    /// Each is one listening socket; no two have the same [name](Listener::name).
     pub listeners: Vec<Listener>,
     pub servers: Vec<Server>,
     pub upstreams: Vec<Upstream>,
@@ -36,6 +36,9 @@ pub struct UpstreamId(pub usize);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     pub address: Address,
+    /// `udp`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transport: Transport,
     pub server: ServerId,
     /// `backlog=`; nginx's default on Linux is 511.
     pub backlog: u32,
@@ -45,7 +48,31 @@ pub struct Listener {
     pub reuse_port: bool,
     /// `so_keepalive=on`
     pub keepalive: bool,
+    /// `rcvbuf=`, bytes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub receive_buffer: Option<usize>,
+    /// `sndbuf=`, bytes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub send_buffer: Option<usize>,
     pub span: Span,
+}
+
+/// What a listener speaks.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl Listener {
+    /// What no other listener has.
+    pub fn name(&self) -> (Transport, &Address) {
+        (self.transport, &self.address)
+    }
 }
 
 /// Where to listen or connect.
@@ -81,6 +108,9 @@ pub struct Server {
     /// `proxy_timeout`: between two reads or writes on either side.
     #[serde(with = "seconds")]
     pub timeout: Duration,
+    /// What is said about datagrams.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub datagrams: Datagrams,
     /// `proxy_buffer_size`, bytes.
     pub buffer_size: usize,
     pub next_upstream: NextUpstream,
@@ -100,6 +130,17 @@ pub struct Preread {
     pub buffer_size: usize,
     #[serde(with = "seconds")]
     pub timeout: Duration,
+}
+
+/// How many datagrams make a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Datagrams {
+    /// `proxy_requests`; 0: any number.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub requests: u64,
+    /// `proxy_responses`, to each of them; `None`: nobody knows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub responses: Option<u64>,
 }
 
 /// What a server does with a connection.

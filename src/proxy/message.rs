@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use super::flow::Flow;
 use super::session::{Relay, Side};
 use crate::plan::process::LogLevel;
 
@@ -64,6 +65,8 @@ impl fmt::Display for WithPort {
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub doing: Doing,
+    /// The client speaks UDP.
+    pub udp: bool,
     pub client: Client,
     /// The address it came in by.
     pub server: &'a str,
@@ -75,8 +78,9 @@ pub struct Context<'a> {
 
 impl fmt::Display for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Context { doing, client, server, upstream, traffic } = self;
-        write!(f, " while {doing}, client: {client}, server: {server}")?;
+        let Context { doing, udp, client, server, upstream, traffic } = self;
+        let udp = if *udp { "udp " } else { "" };
+        write!(f, " while {doing}, {udp}client: {client}, server: {server}")?;
         match upstream {
             Some(upstream) => write!(f, ", upstream: \"{upstream}\", {traffic}"),
             None => Ok(()),
@@ -112,6 +116,12 @@ impl Traffic {
 impl From<&Relay> for Traffic {
     fn from(relay: &Relay) -> Self {
         Self { client: relay.counts(Side::Client), upstream: relay.counts(Side::Upstream) }
+    }
+}
+
+impl From<&Flow> for Traffic {
+    fn from(flow: &Flow) -> Self {
+        Self { client: flow.counts(Side::Client), upstream: flow.counts(Side::Upstream) }
     }
 }
 
@@ -170,6 +180,7 @@ mod tests {
         let refused = io::Error::from_raw_os_error(111);
         let context = Context {
             doing: Doing::Connecting,
+            udp: false,
             client: Client::Tcp(([127, 0, 0, 1], 59996).into()),
             server: "127.0.0.1:22100",
             upstream: Some("127.0.0.1:22009"),

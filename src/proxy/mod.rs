@@ -7,6 +7,7 @@
 //! Read [`session`] next.
 
 pub mod balancer;
+pub mod flow;
 pub mod message;
 pub mod preface;
 pub mod session;

@@ -45,8 +45,9 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         repeat: Repeat::Adds,
         support: Support::Partial(
-            "TCP and Unix sockets with bind, backlog, ipv6only, reuseport, so_keepalive=on|off; \
-             udp, ssl and proxy_protocol are refused, the rest has no effect",
+            "TCP, UDP and Unix stream sockets with bind, backlog, rcvbuf, sndbuf, ipv6only, \
+             reuseport, so_keepalive=on|off; ssl and proxy_protocol are refused, the rest has no \
+             effect",
         ),
         ..row(
             "listen",

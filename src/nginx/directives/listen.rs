@@ -32,6 +32,8 @@ pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) 
         ipv6_only: None,
         reuse_port: false,
         keepalive: false,
+        receive_buffer: None,
+        send_buffer: None,
         span: word.span,
         terminator: config.terminator,
     };
@@ -96,7 +98,9 @@ fn parameter(
             "udp" => {
                 listen.udp = true;
                 seen.udp = true;
-                slot::refuse(word, "only TCP is proxied yet", out);
+                if matches!(listen.endpoint, Endpoint::Unix(_)) {
+                    slot::refuse(word, "datagrams are proxied from IP addresses only", out);
+                }
             }
             "ssl" => {
                 seen.ssl = true;
@@ -119,8 +123,12 @@ fn parameter(
             }
         }
         Some((name @ ("rcvbuf" | "sndbuf"), value)) => {
+            let slot = match name {
+                "rcvbuf" => &mut listen.receive_buffer,
+                _ => &mut listen.send_buffer,
+            };
             match slot::bytes(value).filter(|size| i32::try_from(*size).is_ok()) {
-                Some(_) => slot::lose(word, "sockets keep the kernel's buffer sizes", out),
+                size @ Some(_) => *slot = size,
                 None => return Err(invalid(format!("invalid {name} \"{text}\""))),
             }
         }

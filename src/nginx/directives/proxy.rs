@@ -9,7 +9,6 @@ use crate::nginx::config::{Handler, Pass};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const NO_RATES: &str = "rates aren't limited yet";
-const NO_UDP: Support = Support::Ignored("it counts datagrams, and listen … udp is refused");
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
@@ -122,17 +121,23 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         default: Some("0"),
-        support: NO_UDP,
-        ..row("proxy_requests", BOTH, ONE, "NUMBER", "Datagrams of a session.", |_, n, out| {
-            slot::number(&mut None, n, out)
-        })
+        ..row(
+            "proxy_requests",
+            BOTH,
+            ONE,
+            "NUMBER",
+            "So many datagrams of a client make a session; 0: any number.",
+            |c, n, out| slot::number(&mut c.settings().requests, n, out),
+        )
     },
-    Directive {
-        support: NO_UDP,
-        ..row("proxy_responses", BOTH, ONE, "NUMBER", "Datagrams expected.", |_, n, out| {
-            slot::number(&mut None, n, out)
-        })
-    },
+    row(
+        "proxy_responses",
+        BOTH,
+        ONE,
+        "NUMBER",
+        "A session is over when each datagram has had so many answers.",
+        |c, n, out| slot::number(&mut c.settings().responses, n, out),
+    ),
     Directive {
         default: Some("off"),
         support: Support::Refused("the PROXY protocol isn't written yet"),

@@ -22,6 +22,8 @@ pub struct Counters {
     pub accept_failures: AtomicU64,
     /// Clients closed at once for want of `worker_connections`.
     pub turned_away: AtomicU64,
+    /// Datagrams that found no room on their way out, or were more than a rate allows.
+    pub datagrams_dropped: AtomicU64,
     /// Workers begun anew after a defect.
     pub worker_restarts: AtomicU64,
 }

@@ -14,6 +14,7 @@ mod dialing;
 mod doors;
 mod prereading;
 mod relaying;
+mod udp;
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,12 +32,15 @@ use super::timers::Timers;
 use crate::plan::process::LogLevel;
 use crate::proxy::message::{Doing, Errno};
 use crate::proxy::session::{Side, Status};
+use udp::Halls;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Engine {
+    /// This worker's number, from 0.
+    index: usize,
     epoll: Epoll,
     events: Vec<EpollEvent>,
     generation: Arc<Generation>,
@@ -51,6 +55,7 @@ pub(super) struct Engine {
     /// Sessions with more to move than one turn allows.
     busy: VecDeque<Key>,
     sessions: Sessions,
+    halls: Halls,
     timers: Timers,
     /// When sessions of generations before the given one are closed.
     cutoffs: Vec<(Instant, u32)>,
@@ -70,9 +75,14 @@ pub(super) struct Turn {
 }
 
 impl Engine {
-    pub(super) fn new(generation: Arc<Generation>, counters: Arc<Counters>) -> io::Result<Self> {
+    pub(super) fn new(
+        index: usize,
+        generation: Arc<Generation>,
+        counters: Arc<Counters>,
+    ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut engine = Self {
+            index,
             epoll,
             events: vec![EpollEvent::empty(); EVENTS],
             generation,
@@ -83,6 +93,7 @@ impl Engine {
             knocked: 0,
             busy: VecDeque::new(),
             sessions: Sessions::default(),
+            halls: Halls::default(),
             timers: Timers::new(Instant::now()),
             cutoffs: Vec::new(),
             scratch: Vec::new(),
@@ -91,6 +102,7 @@ impl Engine {
             counters,
         };
         engine.open_doors()?;
+        engine.open_halls()?;
         Ok(engine)
     }
 
@@ -114,6 +126,7 @@ impl Engine {
         for _ in 0..self.busy.len() {
             if let Some(key) = self.busy.pop_front() {
                 self.relay(now, key);
+                self.hear(now, key, true);
             }
         }
         self.turns += 1;
@@ -132,6 +145,7 @@ impl Engine {
                 Token::Session(key, side) => self.handle(now, key, side, event.events()),
             }
         }
+        self.deliver(now);
         let all = count < events.len() && self.busy.is_empty();
         self.events = events;
         Ok(Turn { events: count, all })
@@ -153,6 +167,7 @@ impl Engine {
             }
             Phase::Arriving { .. } => self.arrive(now, key),
             Phase::Answering(_) => self.answer(now, key),
+            Phase::Exchanging => self.hear(now, key, events.contains(EpollFlags::EPOLLERR)),
             Phase::Turning => {}
         }
     }
@@ -177,6 +192,7 @@ impl Engine {
             }
         }
         let due = self.cutoffs.extract_if(.., |(at, _)| *at <= now).map(|(_, number)| number).max();
+        self.deliver(now);
         for key in due.map(|number| self.sessions.older_than(number)).unwrap_or_default() {
             self.say(key, LogLevel::Info, Some(Doing::Proxying), &"shutdown timeout");
             self.close(key, Status::Ok);
@@ -196,6 +212,9 @@ impl Engine {
                 self.walk(now, key, step);
             }
             return;
+        }
+        if let Phase::Exchanging = session.phase {
+            return self.wake(now, key);
         }
         let text = "connection timed out (110: Connection timed out)";
         self.say(key, LogLevel::Info, Some(Doing::Proxying), &text);
@@ -221,6 +240,9 @@ impl Engine {
         }
         self.connections -= 1 + usize::from(session.upstream.is_some());
         self.counters.closed(status);
+        if session.client.is_shared() {
+            self.forget(key, &mut session.client);
+        }
         give_back(session);
     }
 

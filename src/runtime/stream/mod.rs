@@ -6,6 +6,7 @@
 //! Read [`engine`] next.
 
 mod bulk;
+mod conversation;
 mod counters;
 mod engine;
 mod log;
@@ -113,7 +114,8 @@ impl Stream {
         while self.workers.len() < self.generation.workers() {
             let Some(alive) = self.alive.clone() else { break };
             let (generation, counters) = (Arc::clone(&self.generation), Arc::clone(&self.counters));
-            self.workers.push(Worker::spawn(generation, counters, alive)?);
+            let index = self.workers.len();
+            self.workers.push(Worker::spawn(index, generation, counters, alive)?);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use socket2::SockRef;
 
+use super::conversation::Line;
 use super::session::Session;
 use crate::kernel::local_time::LocalTime;
 use crate::plan::fact::Fact;
@@ -133,7 +134,9 @@ impl Facts for Seen<'_> {
                 Some(Address::Tcp(address)) => show(format_args!("{}", address.port())),
                 _ => true,
             },
-            Fact::Protocol => show(format_args!("TCP")),
+            Fact::Protocol => {
+                show(format_args!("{}", if session.client.is_shared() { "UDP" } else { "TCP" }))
+            }
             Fact::Connection => show(format_args!("{}", session.number)),
             Fact::Status => {
                 show(format_args!("{:03}", self.status.map_or(0, |status| status as u16)))
@@ -225,7 +228,10 @@ impl std::fmt::Display for Seconds {
 
 /// The address that the client asked for, which a wildcard listener doesn't know.
 fn local(session: &Session) -> Option<Address> {
-    let local = SockRef::from(&session.client).local_addr().ok()?;
+    if let Line::Shared(conversation) = &session.client {
+        return conversation.local().map(Address::Tcp);
+    }
+    let local = SockRef::from(&*session.client).local_addr().ok()?;
     match local.as_socket() {
         Some(address) => Some(Address::Tcp(address)),
         None => local.as_pathname().map(|path| Address::Unix(path.to_owned())),

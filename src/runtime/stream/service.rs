@@ -11,7 +11,7 @@ use socket2::{SockAddr, SockRef};
 use super::log::{Log, Logbook};
 use crate::plan::StreamPlan;
 use crate::plan::process::StreamProcess;
-use crate::plan::stream::{Address, Content, Listener, Server, Upstream};
+use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
 use crate::plan::template::Variable;
 use crate::proxy::balancer::Balancer;
 
@@ -30,7 +30,10 @@ pub(super) struct Generation {
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) address: Address,
-    pub(super) socket: OwnedFd,
+    pub(super) transport: Transport,
+    /// UDP: the worker that it belongs to.
+    pub(super) worker: Option<usize>,
+    pub(super) socket: Arc<OwnedFd>,
     pub(super) entrance: Arc<Entrance>,
 }
 
@@ -126,9 +129,12 @@ impl Generation {
                 stages,
                 log,
             });
-            doors.push(Door { address: listener.address, socket, entrance });
+            let (address, transport) = (listener.address, listener.transport);
+            let (worker, socket) = (None, Arc::new(socket));
+            doors.push(Door { address, transport, worker, socket, entrance });
         }
         let number = old.map_or(0, |old| old.number + 1);
+        assign(&mut doors, workers(&plan.process), old);
         Ok(Self { number, process: plan.process, doors, pools, log })
     }
 
@@ -145,10 +151,41 @@ impl Generation {
     }
 
     pub(super) fn workers(&self) -> usize {
-        match self.process.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
+        workers(&self.process)
+    }
+}
+
+fn workers(process: &StreamProcess) -> usize {
+    match process.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
+/// Gives each door for datagrams to one worker: to the one that has it already, so that its flows
+/// stay together, or to one of those that have fewest.
+fn assign(doors: &mut [Door], workers: usize, old: Option<&Generation>) {
+    let mut loads = vec![0_usize; workers.max(1)];
+    let udp = |door: &&mut Door| door.transport == Transport::Udp;
+    for door in doors.iter_mut().filter(udp) {
+        let known = old.and_then(|old| old.doors.iter().find(|known| known.is(door)));
+        door.worker = known.and_then(|known| known.worker).filter(|worker| *worker < loads.len());
+        if let Some(worker) = door.worker {
+            loads[worker] += 1;
         }
+    }
+    for door in doors.iter_mut().filter(udp).filter(|door| door.worker.is_none()) {
+        let least = loads.iter().enumerate().min_by_key(|(_, load)| **load);
+        let worker = least.map_or(0, |(worker, _)| worker);
+        loads[worker] += 1;
+        door.worker = Some(worker);
+    }
+}
+
+impl Door {
+    /// Whether it is the same door in another generation.
+    pub(super) fn is(&self, other: &Door) -> bool {
+        self.transport == other.transport && self.address == other.address
     }
 }
 
@@ -156,7 +193,7 @@ impl Generation {
 fn prepare(socket: &OwnedFd, listener: &Listener, server: &Server) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
     fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    if let Address::Tcp(_) = listener.address {
+    if let (Address::Tcp(_), Transport::Tcp) = (&listener.address, listener.transport) {
         SockRef::from(socket).set_tcp_nodelay(server.tcp_nodelay)?;
     }
     Ok(())

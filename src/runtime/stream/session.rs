@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::conversation::Line;
 use super::record::Record;
 use super::relay::Flow;
 use super::service::{Entrance, Pool};
@@ -16,7 +17,7 @@ use crate::proxy::session::Dialing;
 pub(super) struct Session {
     /// What its log lines begin with.
     pub(super) number: u64,
-    pub(super) client: OwnedFd,
+    pub(super) client: Line,
     pub(super) from: Client,
     pub(super) entrance: Arc<Entrance>,
     /// Number of the generation it came in by.
@@ -46,6 +47,8 @@ pub(super) enum Phase {
     },
     Dialing(Box<Dialing>),
     Relaying(Flow),
+    /// The same with datagrams.
+    Exchanging,
     /// `return`: what the client hasn't taken yet.
     Answering(Box<[u8]>),
     /// Between two phases.
@@ -61,10 +64,15 @@ impl Session {
             (None, _) => None,
         };
         let traffic = self.traffic();
-        Context { doing, client: self.from, server: &self.entrance.name, upstream, traffic }
+        let udp = self.client.is_shared();
+        let (client, server) = (self.from, &*self.entrance.name);
+        Context { doing, udp, client, server, upstream, traffic }
     }
 
     pub(super) fn traffic(&self) -> Traffic {
+        if let Line::Shared(conversation) = &self.client {
+            return Traffic::from(&conversation.flow);
+        }
         let Phase::Relaying(flow) = &self.phase else { return Traffic::default() };
         let traffic = Traffic::from(&flow.relay);
         match &self.record {
@@ -122,6 +130,10 @@ impl Sessions {
     pub(super) fn tenant(&self, place: u32) -> Option<Key> {
         let slot = self.places.get(place as usize)?;
         slot.session.as_ref().map(|_| Key { place, turn: slot.turn })
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.older_than(u32::MAX)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -43,15 +43,16 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker that serves `generation`. `alive` is dropped when it has ended.
+    /// Starts a worker with a number from 0 that serves `generation`. `alive` is dropped when it has ended.
     pub(super) fn spawn(
+        index: usize,
         generation: Arc<Generation>,
         counters: Arc<Counters>,
         alive: mpsc::Sender<()>,
     ) -> io::Result<Self> {
         let (orders, mut inbox) = mpsc::unbounded_channel();
         // Made here, so that a start that fails is told to whoever asked for it.
-        let engine = Engine::new(Arc::clone(&generation), Arc::clone(&counters))?;
+        let engine = Engine::new(index, Arc::clone(&generation), Arc::clone(&counters))?;
         let run = move || {
             let _alive = alive;
             let serving = Mutex::new(generation);
@@ -60,7 +61,7 @@ impl Worker {
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     let engine = match engine.take() {
                         Some(engine) => engine,
-                        None => Engine::new(current(&serving), Arc::clone(&counters))?,
+                        None => Engine::new(index, current(&serving), Arc::clone(&counters))?,
                     };
                     run(engine, &mut inbox, &serving)
                 }));

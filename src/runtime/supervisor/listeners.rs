@@ -9,17 +9,24 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use crate::plan::stream::{Address, Listener};
+use crate::kernel::udp;
+use crate::plan::stream::{Address, Listener, Transport};
 use crate::runtime::log::reason;
 
 /// nginx's: so often it tries to bind, so long it waits between two tries.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Sockets by address.
+/// Sockets by what listeners are known by.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    open: HashMap<Address, OwnedFd>,
+    open: HashMap<Name, OwnedFd>,
+}
+
+type Name = (Transport, Address);
+
+fn name(listener: &Listener) -> Name {
+    (listener.transport, listener.address.clone())
 }
 
 impl Listeners {
@@ -30,17 +37,17 @@ impl Listeners {
     /// # Errors
     /// The lines for the log, worded as nginx words them.
     pub(super) fn open(&mut self, wanted: &[Listener]) -> Result<(), Vec<String>> {
-        let mut new: HashMap<Address, OwnedFd> = HashMap::new();
+        let mut new: HashMap<Name, OwnedFd> = HashMap::new();
         let mut complaints = Vec::new();
         for attempt in 1..=TRIES {
             let mut in_use = false;
             for listener in wanted {
-                let address = &listener.address;
-                if self.open.contains_key(address) || new.contains_key(address) {
+                let (name, address) = (name(listener), &listener.address);
+                if self.open.contains_key(&name) || new.contains_key(&name) {
                     continue;
                 }
-                match bind(listener) {
-                    Ok(socket) => _ = new.insert(address.clone(), socket),
+                match bind(listener, Sharing::Allowed) {
+                    Ok(socket) => _ = new.insert(name, socket),
                     Err((call, error)) => {
                         let reason = reason(&error);
                         complaints.push(format!("{call}() to {address} failed ({reason})"));
@@ -61,11 +68,14 @@ impl Listeners {
             }
         }
         for listener in wanted {
-            if let Some(socket) = self.open.get(&listener.address) {
+            if let Some(socket) = self.open.get(&name(listener)) {
                 // A reload may have changed these; the socket stays as it is where it can't.
                 let socket = SockRef::from(socket);
-                let _ = socket.listen(backlog(listener));
-                let _ = socket.set_keepalive(listener.keepalive);
+                if listener.transport == Transport::Tcp {
+                    let _ = socket.listen(backlog(listener));
+                    let _ = socket.set_keepalive(listener.keepalive);
+                }
+                let _ = set_buffers(&socket, listener);
             }
         }
         self.open.extend(new);
@@ -74,7 +84,7 @@ impl Listeners {
 
     /// In the order of `wanted`; those that are not open are left out.
     pub(super) fn descriptors(&self, wanted: &[Listener]) -> Vec<BorrowedFd<'_>> {
-        wanted.iter().filter_map(|one| self.open.get(&one.address)).map(AsFd::as_fd).collect()
+        wanted.iter().filter_map(|one| self.open.get(&name(one))).map(AsFd::as_fd).collect()
     }
 
     /// Sockets that were opened by somebody else. What can't listen is closed, and so is the second
@@ -83,13 +93,15 @@ impl Listeners {
     pub(super) fn adopt(&mut self, sockets: Vec<OwnedFd>) {
         for socket in sockets {
             let named = SockRef::from(&socket);
-            if !named.is_listener().unwrap_or(false) {
-                continue;
-            }
+            let transport = match named.r#type() {
+                Ok(Type::DGRAM) => Transport::Udp,
+                _ if named.is_listener().unwrap_or(false) => Transport::Tcp,
+                _ => continue,
+            };
             let Ok(name) = named.local_addr() else { continue };
             let path = || name.as_pathname().map(|path| Address::Unix(path.to_owned()));
             let Some(address) = name.as_socket().map(Address::Tcp).or_else(path) else { continue };
-            self.open.entry(address).or_insert(socket);
+            self.open.entry((transport, address)).or_insert(socket);
         }
     }
 
@@ -99,8 +111,8 @@ impl Listeners {
 
     /// Closes what `wanted` hasn't; `shared`: another process listens there too.
     pub(super) fn close_others(&mut self, wanted: &[Listener], shared: bool) {
-        self.open.retain(|address, _| {
-            let stays = wanted.iter().any(|listener| listener.address == *address);
+        self.open.retain(|(transport, address), _| {
+            let stays = wanted.iter().any(|listener| listener.name() == (*transport, address));
             if !stays && !shared {
                 remove_path(address);
             }
@@ -119,7 +131,7 @@ pub fn probe_listeners(wanted: &[Listener]) -> Vec<String> {
         {
             continue;
         }
-        match bind(listener) {
+        match bind(listener, Sharing::Refused) {
             Ok(_) => remove_path(&listener.address),
             Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse => {}
             Err((call, error)) => {
@@ -143,14 +155,35 @@ fn backlog(listener: &Listener) -> i32 {
     i32::try_from(listener.backlog).unwrap_or(i32::MAX)
 }
 
+fn set_buffers(socket: &Socket, listener: &Listener) -> io::Result<()> {
+    if let Some(size) = listener.receive_buffer {
+        socket.set_recv_buffer_size(size)?;
+    }
+    match listener.send_buffer {
+        Some(size) => socket.set_send_buffer_size(size),
+        None => Ok(()),
+    }
+}
+
+/// Whether two sockets for datagrams may have one address, of which the later gets the datagrams:
+/// so nginx binds them, and so somebody who only tries must not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Allowed,
+    Refused,
+}
+
 /// The system call that failed is named with its error.
-fn bind(listener: &Listener) -> Result<OwnedFd, (&'static str, io::Error)> {
+fn bind(listener: &Listener, sharing: Sharing) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let udp = listener.transport == Transport::Udp;
+    let (kind, protocol) =
+        if udp { (Type::DGRAM, Protocol::UDP) } else { (Type::STREAM, Protocol::TCP) };
     let (domain, protocol, address) = match &listener.address {
         Address::Tcp(address @ SocketAddr::V4(_)) => {
-            (Domain::IPV4, Some(Protocol::TCP), SockAddr::from(*address))
+            (Domain::IPV4, Some(protocol), SockAddr::from(*address))
         }
         Address::Tcp(address @ SocketAddr::V6(_)) => {
-            (Domain::IPV6, Some(Protocol::TCP), SockAddr::from(*address))
+            (Domain::IPV6, Some(protocol), SockAddr::from(*address))
         }
         Address::Unix(path) => {
             let path: &PathBuf = path;
@@ -158,13 +191,17 @@ fn bind(listener: &Listener) -> Result<OwnedFd, (&'static str, io::Error)> {
         }
     };
     // nginx opens them non-blocking, and so does this: roles accept until there is nothing more.
-    let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), protocol)
+    let socket = Socket::new(domain, kind.nonblocking().cloexec(), protocol)
         .map_err(|error| ("socket", error))?;
     let call = |name: &'static str| move |error: io::Error| (name, error);
     if domain != Domain::UNIX {
-        socket.set_reuse_address(true).map_err(call("setsockopt"))?;
-        socket.set_keepalive(listener.keepalive).map_err(call("setsockopt"))?;
+        let reuse = !udp || sharing == Sharing::Allowed;
+        socket.set_reuse_address(reuse).map_err(call("setsockopt"))?;
+        if !udp {
+            socket.set_keepalive(listener.keepalive).map_err(call("setsockopt"))?;
+        }
     }
+    set_buffers(&socket, listener).map_err(call("setsockopt"))?;
     if listener.reuse_port {
         socket.set_reuse_port(true).map_err(call("setsockopt"))?;
     }
@@ -177,6 +214,15 @@ fn bind(listener: &Listener) -> Result<OwnedFd, (&'static str, io::Error)> {
         // As nginx: everybody who reaches the folder may connect.
         let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666));
     }
-    socket.listen(backlog(listener)).map_err(call("listen"))?;
+    match &listener.address {
+        Address::Tcp(address) if udp => {
+            if address.ip().is_unspecified() {
+                // Answers must come from the address that was asked.
+                let told = udp::tell_local(socket.as_fd(), address.is_ipv6());
+                told.map_err(call("setsockopt"))?;
+            }
+        }
+        _ => socket.listen(backlog(listener)).map_err(call("listen"))?,
+    }
     Ok(socket.into())
 }

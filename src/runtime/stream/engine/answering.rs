@@ -15,6 +15,9 @@ impl Engine {
     /// Sends what is left of the answer; the session ends with it.
     pub(super) fn answer(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.at(key) else { return };
+        if session.client.is_shared() {
+            return self.reply(now, key);
+        }
         let Phase::Answering(rest) = &mut session.phase else { return };
         let mut sent = 0;
         let failure = loop {

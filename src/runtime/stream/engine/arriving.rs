@@ -49,6 +49,8 @@ impl Engine {
     fn stage(&mut self, now: Instant, key: Key, stage: Stage) -> Passage {
         match stage {
             Stage::Set => self.assign(now, key),
+            // Datagrams aren't a stream that one could look ahead in.
+            Stage::Preread if self.sessions.at(key).is_some_and(|it| it.client.is_shared()) => {}
             Stage::Preread => return self.preread(now, key),
         }
         Passage::On

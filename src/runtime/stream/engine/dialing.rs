@@ -9,35 +9,41 @@ use nix::sys::epoll::EpollFlags;
 use socket2::SockRef;
 
 use super::relaying::register;
+use super::udp::register as register_datagrams;
 use super::{Engine, Key, Phase, Session};
 use crate::kernel::tcp::{self, Connect};
+use crate::kernel::udp;
 use crate::plan::process::LogLevel;
 use crate::proxy::message::{Client, Doing, Errno, WithPort, connect_level};
 use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
+use crate::runtime::stream::conversation::Line;
 use crate::runtime::stream::record::Record;
 use crate::runtime::stream::relay::{Flow, Readiness};
 use crate::runtime::stream::service::{Entrance, Pool};
 
 impl Engine {
-    pub(super) fn begin(
+    /// Begins a session, which then has to [arrive](Self::arrive). `None`: there is no room.
+    pub(super) fn enter(
         &mut self,
         now: Instant,
-        client: OwnedFd,
+        client: Line,
         from: Client,
         entrance: &Arc<Entrance>,
-    ) {
+    ) -> Option<Key> {
         if self.connections >= self.limit() {
             let limit = self.generation.process.worker_connections;
             let text = format_args!("{limit} worker_connections are not enough");
             self.generation.log.write(LogLevel::Alert, None, text);
             self.counters.turned_away.fetch_add(1, Relaxed);
-            return;
+            return None;
         }
         self.connections += 1;
         self.counters.accepted.fetch_add(1, Relaxed);
         let number = self.counters.connections.fetch_add(1, Relaxed) + 1;
         if entrance.log.wants(LogLevel::Info) {
-            let text = format_args!("client {} connected to {}", WithPort(from), entrance.name);
+            let udp = if client.is_shared() { "udp " } else { "" };
+            let (from, to) = (WithPort(from), &entrance.name);
+            let text = format_args!("{udp}client {from} connected to {to}");
             entrance.log.write(LogLevel::Info, Some(number), text);
         }
         let deadline = self.timers.tick(now, entrance.server.connect_timeout);
@@ -57,7 +63,7 @@ impl Engine {
             timer: deadline,
         });
         self.timers.set(deadline, key.place);
-        self.arrive(now, key);
+        Some(key)
     }
 
     /// Looks for a peer of this upstream.
@@ -100,7 +106,11 @@ impl Engine {
                 self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
                 return self.close(key, Status::Internal);
             }
-            let error = match tcp::connect(address, server.socket_keepalive) {
+            let connect = match session.client {
+                Line::Own(_) => tcp::connect(address, server.socket_keepalive),
+                Line::Shared(_) => udp::connect(address),
+            };
+            let error = match connect {
                 Connect::Begun(socket) => {
                     session.lease = Some(lease);
                     return self.dial(now, key, socket, timeout);
@@ -136,12 +146,18 @@ impl Engine {
     pub(super) fn dial(&mut self, now: Instant, key: Key, socket: OwnedFd, timeout: Duration) {
         self.counters.connections.fetch_add(1, Relaxed);
         self.connections += 1;
-        let registered = register(&self.epoll, &socket, key, Side::Upstream);
         let Some(session) = self.sessions.at(key) else { return };
+        let udp = session.client.is_shared();
+        let registered = match udp {
+            false => register(&self.epoll, &socket, key, Side::Upstream),
+            true => register_datagrams(&self.epoll, &socket, key),
+        };
         session.upstream = Some(socket);
         self.extend(now, key, timeout);
-        if let Err(error) = registered {
-            self.break_off(key, &error);
+        match registered {
+            Err(error) => self.break_off(key, &error),
+            Ok(()) if udp => self.exchange(now, key),
+            Ok(()) => {}
         }
     }
 

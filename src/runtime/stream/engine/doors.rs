@@ -11,7 +11,9 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::{Engine, Token};
 use crate::kernel::tcp;
 use crate::plan::process::LogLevel;
+use crate::plan::stream::Transport;
 use crate::proxy::message::{Client, Errno};
+use crate::runtime::stream::conversation::Line;
 use crate::runtime::stream::service::{Door, Generation};
 
 /// Most connections accepted from one door before sessions get their turn.
@@ -26,6 +28,9 @@ impl Engine {
         self.open = true;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         for (index, door) in self.generation.doors.iter().enumerate() {
+            if door.transport == Transport::Udp {
+                continue;
+            }
             self.epoll.add(&door.socket, EpollEvent::new(flags, Token::Door(index).into()))?;
         }
         Ok(())
@@ -49,7 +54,7 @@ impl Engine {
 
     /// Others hold these sockets too, so that closing them would not end their registrations.
     fn forget_doors(&mut self) {
-        for door in &self.generation.doors {
+        for door in self.generation.doors.iter().filter(|door| door.transport == Transport::Tcp) {
             let _ = self.epoll.delete(&door.socket);
         }
     }
@@ -61,12 +66,13 @@ impl Engine {
         now: Instant,
         generation: Arc<Generation>,
     ) -> io::Result<()> {
-        let stays = |door: &Door| generation.doors.iter().any(|new| new.address == door.address);
+        let stays = |door: &Door| generation.doors.iter().any(|new| new.is(door));
         self.shut_doors(now, stays);
         if let Some(timeout) = self.generation.process.shutdown_timeout {
             self.cutoffs.push((now + timeout, generation.number));
         }
         self.generation = generation;
+        self.open_halls()?;
         self.open_doors()
     }
 
@@ -86,8 +92,10 @@ impl Engine {
         }
         self.open = false;
         self.forget_doors();
+        self.shut_halls(now, &stays);
         let generation = Arc::clone(&self.generation);
-        for (index, door) in generation.doors.iter().enumerate() {
+        let tcp = |(_, door): &(usize, &Door)| door.transport == Transport::Tcp;
+        for (index, door) in generation.doors.iter().enumerate().filter(tcp) {
             for _ in 0..LAST_ROUNDS {
                 let resting = self.resting_until.is_some();
                 if stays(door) || resting || self.accept_from(now, index, ACCEPTS) {
@@ -100,6 +108,10 @@ impl Engine {
     /// Somebody is at a door. Mostly it is one: asking for a second would cost each connection a
     /// system call for nothing. Where they come faster than turns, more are taken at a time.
     pub(super) fn accept(&mut self, now: Instant, index: usize) {
+        if self.generation.doors[index].transport == Transport::Udp {
+            self.receive(now, index);
+            return;
+        }
         if !self.open || self.resting_until.is_some() {
             return;
         }
@@ -122,7 +134,9 @@ impl Engine {
             match tcp::accept(door.socket.as_fd()) {
                 Ok((socket, address)) => {
                     let from = address.map_or(Client::Unix, Client::Tcp);
-                    self.begin(now, socket, from, &door.entrance);
+                    if let Some(key) = self.enter(now, Line::Own(socket), from, &door.entrance) {
+                        self.arrive(now, key);
+                    }
                 }
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return true,

@@ -58,7 +58,7 @@ impl Engine {
         if self.scratch.len() < size {
             self.scratch.resize(size, 0);
         }
-        let moved = flow.run([&*client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
+        let moved = flow.run([&**client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
             attempt.hear(now, flow.relay.counts(Side::Upstream).0);
         }
@@ -78,7 +78,7 @@ impl Engine {
                 Close::Wait => break,
                 Close::Half(side) => {
                     let socket = match side {
-                        Side::Client => Some(&session.client),
+                        Side::Client => Some(&*session.client),
                         Side::Upstream => session.upstream.as_ref(),
                     };
                     if let Some(socket) = socket {
@@ -139,7 +139,7 @@ impl Engine {
             | EpollFlags::EPOLLRDHUP
             | EpollFlags::EPOLLET;
         let mut event = EpollEvent::new(flags, Token::Session(key, Side::Client).into());
-        self.epoll.modify(&session.client, &mut event)?;
+        self.epoll.modify(&*session.client, &mut event)?;
         Ok(())
     }
 }
