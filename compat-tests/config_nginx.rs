@@ -331,7 +331,7 @@ fn seconds_for(text: Vec<u8>) -> f64 {
 #[test]
 fn reading_is_linear_and_bounded() {
     let peers = "server 192.0.2.1:80;";
-    let shapes: [(&str, &str, &str); 14] = [
+    let shapes: [(&str, &str, &str); 17] = [
         ("events {}\n", "{", ""),
         ("events {}\n", "}", ""),
         ("events {}\n", "a{", ""),
@@ -346,6 +346,9 @@ fn reading_is_linear_and_bounded() {
         ("events {} stream { upstream a {", peers, "} }"),
         ("events {} http {", "server { listen 80; }", "}"),
         ("events {} stream { map $remote_addr $x {", "a b;", "} }"),
+        ("events {} stream { geo $x {", "10.0.0.0/8 b;", "} }"),
+        ("events {} stream { geo $x { ranges;", "10.0.0.0-10.0.0.1 b;", "} }"),
+        ("events {} stream { split_clients $msec $x {", "* b;", "} }"),
     ];
     for (before, unit, after) in shapes {
         let text = |bytes: usize| {
@@ -358,6 +361,22 @@ fn reading_is_linear_and_bounded() {
         assert!(large < 0.25 + small * 30.0, "{unit:?}: {small} s, {large} s");
         assert!(large < 20.0, "{unit:?}: {large} s");
     }
+    // 100,000 networks, in no order, and long chains of variables.
+    let networks = |at: u32| {
+        let [a, b, c, _] = at.wrapping_mul(2_654_435_761).to_be_bytes();
+        format!("{a}.{b}.{c}.0/24 v{};", at % 200)
+    };
+    let networks: String = (0..100_000).map(networks).collect();
+    let server = "server { listen 127.0.0.1:80; return $x; }";
+    let text = format!("events {{}} stream {{ geo $x {{ {networks} }} {server} }}");
+    assert!(seconds_for(text.into_bytes()) < 20.0);
+    let link = |at: u32| format!("map $x{} $x{at} {{ default $x{}; }}", at + 1, at + 1);
+    let chain: String = (0..5_000).map(link).collect();
+    let text = format!(
+        "events {{}} stream {{ {chain} map $msec $x5000 {{ }} {} }}",
+        server.replace("$x", "$x0")
+    );
+    assert!(seconds_for(text.into_bytes()) < 20.0);
     // A file that includes itself twice would be read 2^64 times.
     assert!(seconds_for(b"include a*; include b*;".to_vec()) < 20.0);
 }

@@ -37,8 +37,10 @@ pub struct NginxConfig {
     pub log_formats: HashSet<bstr::BString>,
     /// Variables, in the order in which they are first used.
     pub variables_used: Vec<variable::Use>,
-    /// By `map`, `geo`, `split_clients`, `set`.
+    /// By `map`, `geo`, `split_clients`, `set`, and named groups of regular expressions.
     pub variables_defined: HashSet<String>,
+    /// Of those, the ones that have a table, by name in lower case. The last one counts.
+    pub definitions: HashMap<String, super::definition::Definition>,
     /// Which block a setter stores into.
     pub(super) scope: Scope,
     /// The `;` or `{` of the directive that is being read.

@@ -7,6 +7,7 @@
 
 mod address;
 pub mod config;
+pub mod definition;
 pub mod directives;
 mod dump;
 mod foreign;

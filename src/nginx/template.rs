@@ -15,14 +15,24 @@ pub(super) struct Names<'a> {
     config: &'a NginxConfig,
     places: HashMap<String, VariableId>,
     variables: Vec<Variable>,
+    /// Those with a table that isn't looked at yet.
+    pending: Vec<VariableId>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(config: &'a NginxConfig) -> Self {
-        Self { config, places: HashMap::new(), variables: Vec::new() }
+        Self { config, places: HashMap::new(), variables: Vec::new(), pending: Vec::new() }
     }
 
-    pub(super) fn into_variables(self) -> Vec<Variable> {
+    /// All that were mentioned, and all that their tables mention. (Not by recursion: a config may
+    /// have a long chain of them.)
+    pub(super) fn into_variables(mut self) -> Vec<Variable> {
+        let config = self.config;
+        while let Some(id) = self.pending.pop() {
+            if let Some(definition) = config.definitions.get(&self.variables[id.0].name) {
+                self.variables[id.0].source = definition.lower(&mut self);
+            }
+        }
         self.variables
     }
 
@@ -34,12 +44,15 @@ impl<'a> Names<'a> {
         }
         let id = VariableId(self.variables.len());
         self.places.insert(name.clone(), id);
-        // It has its place before its source is looked at, which may mention it.
-        self.variables.push(Variable { name: name.clone(), source: Source::Assigned });
         let defined = self.config.variables_defined.contains(&name);
-        if let (false, Some(fact)) = (defined, Fact::named(&name)) {
-            self.variables[id.0].source = Source::Fact(fact);
+        let source = match Fact::named(&name) {
+            Some(fact) if !defined => Source::Fact(fact),
+            _ => Source::Assigned,
+        };
+        if self.config.definitions.contains_key(&name) {
+            self.pending.push(id);
         }
+        self.variables.push(Variable { name, source });
         id
     }
 
@@ -53,10 +66,6 @@ impl<'a> Names<'a> {
             rest = &rest[at + 1..];
             let part = match rest {
                 [digit @ b'1'..=b'9', tail @ ..] => {
-                    rest = tail;
-                    Part::Capture(digit - b'0')
-                }
-                [b'{', digit @ b'1'..=b'9', b'}', tail @ ..] => {
                     rest = tail;
                     Part::Capture(digit - b'0')
                 }

@@ -69,6 +69,11 @@ pub(super) fn mentions(node: &Node) -> Result<Mentions, Diagnostic> {
     Ok(mentions)
 }
 
+/// nginx's complaint about a malformed variable in a word.
+pub(super) fn well_formed(word: &Word) -> Result<(), Diagnostic> {
+    collect(word, &mut Vec::new())
+}
+
 fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
     let malformed =
         |message: String| Diagnostic::error("nginx/invalid-variable", message).at(word.span);
@@ -92,7 +97,7 @@ fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
         if name.is_empty() {
             return Err(malformed("invalid variable name".to_owned()));
         }
-        let capture = !braced && name.starts_with(|c: char| c.is_ascii_digit());
+        let capture = !braced && name.starts_with(|c: char| ('1'..='9').contains(&c));
         if !capture {
             used.push(Use { name, span: word.span });
         }

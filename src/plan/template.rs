@@ -4,6 +4,7 @@ use bstr::BString;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
+use super::table::{Geo, Map, Split};
 
 /// Index into [`StreamPlan::variables`](super::StreamPlan::variables).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +50,11 @@ pub struct Variable {
 pub enum Source {
     /// From the session, asked anew each time.
     Fact(Fact),
-    /// From `set`, or from a named group of a regular expression. Empty until then.
+    /// From `set`. Empty until then.
     Assigned,
+    /// From a named group of a regular expression. None until that has matched.
+    Group,
+    Map(Map),
+    Geo(Geo),
+    Split(Split),
 }

@@ -3,7 +3,7 @@
 //! A connection walks through two phases: [`session::Dialing`] asks the [`balancer`] for peers until
 //! one answers, then [`session::Relay`] counts what flows and says when which side is closed.
 //! [`message`] words what the log says about it, and [`variable`] fills
-//! in texts with variables. Sockets, buffers and timers are the runtime's.
+//! in texts with variables, with the [`table`]s that a config makes of them. Sockets, buffers and timers are the runtime's.
 //! Read [`session`] next.
 
 pub mod balancer;
@@ -11,4 +11,5 @@ pub mod flow;
 pub mod message;
 pub mod preface;
 pub mod session;
+pub mod table;
 pub mod variable;

@@ -1,7 +1,7 @@
 //! Values in config text, read with nom: whole numbers, decimal seconds, times and sizes with
 //! units, addresses with a prefix. Each takes a whole word; what is left over is an error.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use nom::bytes::complete::take_while1;
@@ -26,6 +26,25 @@ pub fn decimal_seconds(text: &str) -> Option<Duration> {
         whole.checked_add(Duration::from_micros(micros.parse().ok()?))
     });
     finish(all_consuming(seconds).parse(text))
+}
+
+/// An IPv4 address as nginx reads it: zeros may lead, and a number that is missing is 0. What would
+/// be 255.255.255.255 is none to it.
+pub fn ipv4_of(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u16; 4];
+    let mut at = 0;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => octets[at] = octets[at] * 10 + u16::from(byte - b'0'),
+            b'.' if at < 3 => at += 1,
+            _ => return None,
+        }
+        if octets[at] > 255 {
+            return None;
+        }
+    }
+    let address = Ipv4Addr::from(octets.map(|octet| octet as u8));
+    (at == 3 && address != Ipv4Addr::BROADCAST).then_some(address)
 }
 
 /// nginx's time: `90`, `90s`, `1m30s`, `500ms`, units from large to small, each at most once.

@@ -4,18 +4,17 @@ use super::slot;
 use super::{Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, STREAM, Support, TAKE12, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
-use crate::plan::fact::Fact;
+use crate::nginx::variable::is_built_in;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
-const NO_VARIABLES: &str = "variables aren't evaluated yet";
-const NO_GEOIP: &str = "MaxMind's databases aren't read";
+const NO_GEOIP: &str =
+    "MaxMind gave up these .dat files in 2022, and no well-kept library reads them: `geo` does";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
         body: Body::Lines,
         repeat: Repeat::Adds,
-        support: Support::Refused(NO_VARIABLES),
-        ..row("map", STREAM, Arity::TWO, "TEXT $NAME { … }", "From a table.", map)
+        ..row("map", STREAM, Arity::TWO, "TEXT $NAME { … }", "From a table.", super::map::set)
     },
     Directive {
         support: Support::Ignored("tables grow by themselves"),
@@ -34,14 +33,19 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         body: Body::Lines,
         repeat: Repeat::Adds,
-        support: Support::Refused(NO_VARIABLES),
-        ..row("geo", STREAM, TAKE12, "[$ADDRESS] $NAME { … }", "By network.", geo)
+        ..row("geo", STREAM, TAKE12, "[$ADDRESS] $NAME { … }", "By network.", super::geo::set)
     },
     Directive {
         body: Body::Lines,
         repeat: Repeat::Adds,
-        support: Support::Refused(NO_VARIABLES),
-        ..row("split_clients", STREAM, Arity::TWO, "TEXT $NAME { … }", "By share.", split)
+        ..row(
+            "split_clients",
+            STREAM,
+            Arity::TWO,
+            "TEXT $NAME { … }",
+            "By share.",
+            super::split::set,
+        )
     },
     Directive {
         repeat: Repeat::Adds,
@@ -73,119 +77,41 @@ fn geoip(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
 
 fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let [name, text] = &node.args[..] else { return };
-    if !variable(name, out) {
-        return;
-    }
-    // nginx takes the whole word for the name, whatever is in it.
-    let name = String::from_utf8_lossy(&name.text[1..]).to_ascii_lowercase();
-    if Fact::named(&name).is_some() {
-        let message = format!("the duplicate \"{name}\" variable");
-        out.push(Diagnostic::error("nginx/duplicate", message).at(node.name.span));
-    } else if let Some(server) = config.server() {
+    if let (Some(name), Some(server)) = (defined_name(name, out), config.server()) {
         server.sets.push((name, text.text.clone()));
     }
 }
 
-/// `$NAME`, or a complaint.
-fn variable(word: &Word, out: &mut Diagnostics) -> bool {
-    let named = word.text.starts_with(b"$") && word.text.len() > 1;
-    if !named {
-        let message = format!("invalid variable name \"{}\"", word.lossy());
-        out.push(Diagnostic::error("nginx/invalid-variable", message).at(word.span));
-    }
-    named
-}
-
-fn map(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let Some(name) = node.args.last() else { return };
-    if !variable(name, out) {
-        return;
-    }
-    let mut keys: Vec<&Word> = Vec::new();
-    for line in node.body.iter().flatten() {
-        let alone = line.args.is_empty() && (line.name.is("hostnames") || line.name.is("volatile"));
-        if alone {
-            continue;
-        }
-        if line.args.len() != 1 {
-            let message = "invalid number of the map parameters";
-            out.push(Diagnostic::error("nginx/arity", message).at(line.name.span));
-            return;
-        }
-        keys.push(&line.name);
-    }
-    keys.sort_by(|a, b| a.text.cmp(&b.text).then(a.span.start.cmp(&b.span.start)));
-    if let Some(pair) = keys.windows(2).find(|pair| pair[0].text == pair[1].text) {
-        let (first, second) = (pair[0], pair[1]);
-        let message = if first.is("default") {
-            "duplicate default map parameter".to_owned()
-        } else {
-            format!("conflicting parameter \"{}\"", second.lossy())
-        };
-        let diagnostic = Diagnostic::error("nginx/duplicate", message);
-        out.push(diagnostic.at(second.span).label(first.span, "the first one"));
-        return;
-    }
-    slot::lose(&node.name, NO_VARIABLES, out);
-}
-
-fn geo(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    if !node.args.iter().all(|word| variable(word, out)) {
-        return;
-    }
-    let ranges = node.body.iter().flatten().any(|line| line.name.is("ranges"));
-    for line in node.body.iter().flatten() {
-        let key = match line.name.text.as_slice() {
-            b"ranges" | b"proxy_recursive" | b"default" => continue,
-            b"proxy" | b"delete" => slot::first(line),
-            _ => &line.name,
-        };
-        let good = key.as_str().is_some_and(|text| {
-            let mut parts = text.splitn(2, '-');
-            match ranges {
-                true => parts.all(|part| part.parse::<std::net::IpAddr>().is_ok()),
-                false => crate::text::value::address_with_prefix(text).is_some(),
-            }
-        });
-        if !good {
-            let what = if ranges { "range" } else { "network" };
-            let message = format!("invalid {what} \"{}\"", key.lossy());
-            out.push(Diagnostic::error("nginx/bad-address", message).at(key.span));
-            return;
+/// The name in `$NAME`, in lower case, or a complaint. nginx takes the whole word for the name,
+/// whatever is in it.
+pub(super) fn name_of(word: &Word, out: &mut Diagnostics) -> Option<String> {
+    match word.text.strip_prefix(b"$") {
+        Some(name) if !name.is_empty() => Some(String::from_utf8_lossy(name).to_ascii_lowercase()),
+        _ => {
+            let message = format!("invalid variable name \"{}\"", word.lossy());
+            out.push(Diagnostic::error("nginx/invalid-variable", message).at(word.span));
+            None
         }
     }
-    slot::lose(&node.name, NO_VARIABLES, out);
 }
 
-fn split(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let Some(name) = node.args.last() else { return };
-    if !variable(name, out) {
-        return;
-    }
-    let mut hundredths = 0;
-    for line in node.body.iter().flatten().filter(|line| !line.name.is("*")) {
-        let Some(share) = percent(&line.name) else {
-            let message = format!("invalid percent value \"{}\"", line.name.lossy());
-            out.push(Diagnostic::error("nginx/invalid-value", message).at(line.name.span));
-            return;
-        };
-        hundredths += share;
-        if hundredths > 10_000 {
-            let message = "percent total is greater than 100%";
-            out.push(Diagnostic::error("nginx/invalid-value", message).at(line.name.span));
-            return;
-        }
-    }
-    slot::lose(&node.name, NO_VARIABLES, out);
-}
-
-/// `12.5%` → 1250
-fn percent(word: &Word) -> Option<u64> {
-    let text = word.as_str()?.strip_suffix('%')?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 2 {
+/// The same of a variable that a config may define.
+pub(super) fn defined_name(word: &Word, out: &mut Diagnostics) -> Option<String> {
+    let name = name_of(word, out)?;
+    if taken(&name) {
+        let message = format!("the duplicate \"{name}\" variable");
+        out.push(Diagnostic::error("nginx/duplicate", message).at(word.span));
         return None;
     }
-    let fraction = crate::text::value::whole(&format!("{fraction:0<2}"))?;
-    slot::count(whole)?.checked_mul(100)?.checked_add(fraction)
+    Some(name)
+}
+
+/// Is it one of nginx's own? (Those of geoip are free where its module isn't loaded.)
+pub(super) fn taken(name: &str) -> bool {
+    is_built_in(name) && !name.starts_with("geoip_") && !name.starts_with("proxy_protocol_tlv_")
+}
+
+/// The lines of a table, up to a block, which may not be there: nginx stops at it.
+pub(super) fn lines(node: &Node) -> impl Iterator<Item = &Node> {
+    node.body.iter().flatten().take_while(|line| line.body.is_none())
 }

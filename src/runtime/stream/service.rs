@@ -12,8 +12,8 @@ use super::log::{Log, Logbook};
 use crate::plan::StreamPlan;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
-use crate::plan::template::Variable;
 use crate::proxy::balancer::Balancer;
+use crate::proxy::variable::Variables;
 
 /// A plan with its sockets and state. Workers share it; a reload makes the next one.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Entrance {
     /// Sessions remember what variables and logs need.
     pub(super) keeps_records: bool,
     /// Those of its plan.
-    pub(super) variables: Arc<[Variable]>,
+    pub(super) variables: Arc<Variables>,
     pub(super) log: Log,
 }
 
@@ -106,7 +106,7 @@ impl Generation {
             .map(|upstream| Pool::build(upstream, old))
             .collect::<io::Result<_>>()?;
         let log = logbook.open(&plan.process.error_logs)?;
-        let variables: Arc<[Variable]> = plan.variables.into();
+        let variables = Arc::new(Variables::new(plan.variables).map_err(io::Error::other)?);
         let mut doors = Vec::with_capacity(sockets.len());
         for (listener, socket) in plan.listeners.into_iter().zip(sockets) {
             let server = plan.servers[listener.server.0].clone();

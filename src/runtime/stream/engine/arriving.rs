@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Engine, Key, Phase};
+use crate::plan::process::LogLevel;
 use crate::plan::stream::Content;
 use crate::plan::template::Template;
 use crate::proxy::session::Status;
@@ -119,7 +120,14 @@ impl Session {
         let mut values = std::mem::take(&mut record.values);
         let seen = Seen { session: self, record: &record, now, status: None };
         let variables = &self.entrance.variables;
-        let text = Evaluator { variables, facts: &seen, values: &mut values }.render(text);
+        let text = Evaluator::new(variables, &seen, &mut values).render(text);
+        for name in values.cycles.drain(..) {
+            let (client, server) = (&self.from, &self.entrance.name);
+            let text = format_args!(
+                "cycle while evaluating variable \"{name}\", client: {client}, server: {server}"
+            );
+            self.entrance.log.write(LogLevel::Error, Some(self.number), text);
+        }
         record.values = values;
         self.record = Some(record);
         text
