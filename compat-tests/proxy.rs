@@ -1,6 +1,7 @@
 //! The stream role beside Debian's nginx: each test does the same with both and compares what
 //! clients and servers saw, and what the error log says.
 
+mod doors;
 pub(crate) mod peer;
 mod preread;
 pub(crate) mod program;

@@ -53,7 +53,7 @@ macro_rules! areas {
     };
 }
 
-areas! { cli life tcp udp upstream variables }
+areas! { cli doors life tcp udp upstream variables }
 
 /// Every case belongs to a test and has a record, and there are as many as promised.
 #[test]

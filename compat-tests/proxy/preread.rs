@@ -119,7 +119,8 @@ fn a_greeting_goes_on_to_the_peer_and_too_small_a_room_is_an_error() {
             let stream = connect(&at(which, &format!("IP:{port}")));
             (&stream).write_all(bytes).unwrap();
             if port != 8083 {
-                stream.shutdown(Shutdown::Write).unwrap();
+                // It may have been reset already.
+                let _ = stream.shutdown(Shutdown::Write);
             }
             let (answer, end) = rest(&stream);
             // A reset, perhaps, where the rest of it was never read.

@@ -97,6 +97,7 @@ pub(super) fn describe(plan: &Plan) -> String {
                 let content = match &server.content {
                     Content::Upstream(upstream) => stream.upstreams[upstream.0].name.as_str(),
                     Content::Return(_) => "an answer of its own",
+                    Content::Pass(_) => "another listener",
                 };
                 let transport = match listener.transport {
                     Transport::Tcp => "",

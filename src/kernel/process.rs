@@ -305,6 +305,36 @@ pub fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// As [`become_user`], but CAP_NET_RAW stays: `IP_TRANSPARENT` needs it. Threads that are started
+/// from here on have it too.
+pub fn become_user_with_raw_sockets(name: &str, uid: u32, gid: u32) -> io::Result<()> {
+    /// linux/capability.h
+    const VERSION_3: u32 = 0x2008_0522;
+    const NET_RAW: u32 = 1 << 13;
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy, Default)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    nix::sys::prctl::set_keepcaps(true)?;
+    become_user(name, uid, gid)?;
+    nix::sys::prctl::set_keepcaps(false)?;
+    let header = Header { version: VERSION_3, pid: 0 };
+    let kept = Data { effective: NET_RAW, permitted: NET_RAW, inheritable: 0 };
+    let data = [kept, Data::default()];
+    // SAFETY: capset(2) reads a header and, in this version, two blocks of data, all of which live
+    // through the call.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
+    Ok(())
+}
+
 /// Sends a signal, a real-time one too; signal 0 only asks whether the process is there.
 pub fn signal(pid: i32, number: i32) -> io::Result<()> {
     // SAFETY: kill(2) takes two numbers and touches no memory of ours. (nix's knows no real-time

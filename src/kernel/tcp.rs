@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use socket2::{SockAddr, Socket, Type};
 
@@ -25,6 +25,21 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAdd
     Ok((unsafe { OwnedFd::from_raw_fd(socket) }, address.as_socket()))
 }
 
+/// How a connection to a peer begins, besides where it goes. The default costs no system call.
+#[derive(Clone, Debug, Default)]
+pub struct Departure {
+    /// `SO_KEEPALIVE`
+    pub keepalive: bool,
+    /// `SO_RCVBUF`, bytes.
+    pub receive_buffer: Option<u32>,
+    /// `SO_SNDBUF`, bytes.
+    pub send_buffer: Option<u32>,
+    /// Where it leaves from.
+    pub bind: Option<SockAddr>,
+    /// `IP_TRANSPARENT`: that address need not be this host's. Needs CAP_NET_RAW.
+    pub transparent: bool,
+}
+
 /// What a [`connect`] has come to.
 #[derive(Debug)]
 pub enum Connect {
@@ -32,19 +47,49 @@ pub enum Connect {
     Begun(OwnedFd),
     /// There is no socket to be had.
     NoSocket(io::Error),
+    /// An option of it can't be set.
+    NoOption(&'static str, io::Error),
+    /// It can't leave from that address.
+    NoBind(io::Error),
     /// It failed at once.
     Failed(io::Error),
 }
 
 /// Begins to connect without waiting.
-pub fn connect(address: &SockAddr, keepalive: bool) -> Connect {
+pub fn connect(address: &SockAddr, departure: &Departure) -> Connect {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = match Socket::new_raw(address.domain(), kind, None) {
         Ok(socket) => socket,
         Err(error) => return Connect::NoSocket(error),
     };
-    if keepalive && let Err(error) = socket.set_keepalive(true) {
-        return Connect::NoSocket(error);
+    if departure.keepalive
+        && let Err(error) = socket.set_keepalive(true)
+    {
+        return Connect::NoOption("SO_KEEPALIVE", error);
+    }
+    if let Some(size) = departure.receive_buffer
+        && let Err(error) = socket.set_recv_buffer_size(size as usize)
+    {
+        return Connect::NoOption("SO_RCVBUF", error);
+    }
+    if let Some(size) = departure.send_buffer
+        && let Err(error) = socket.set_send_buffer_size(size as usize)
+    {
+        return Connect::NoOption("SO_SNDBUF", error);
+    }
+    if let Some(source) = &departure.bind {
+        if departure.transparent
+            && let Err(error) = transparent(socket.as_fd(), source)
+        {
+            return Connect::NoOption("IP_TRANSPARENT", error);
+        }
+        if source.as_socket().is_some_and(|source| source.port() == 0) {
+            // So that one source port serves connections to different peers; old kernels lack it.
+            let _ = set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
+        }
+        if let Err(error) = socket.bind(source) {
+            return Connect::NoBind(error);
+        }
     }
     match socket.connect(address) {
         Ok(()) => Connect::Begun(socket.into()),
@@ -53,4 +98,33 @@ pub fn connect(address: &SockAddr, keepalive: bool) -> Connect {
         }
         Err(error) => Connect::Failed(error),
     }
+}
+
+fn transparent(socket: BorrowedFd<'_>, source: &SockAddr) -> io::Result<()> {
+    let (level, option) = match source.as_socket() {
+        Some(SocketAddr::V6(_)) => (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+        _ => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    };
+    set(socket, level, option, 1)
+}
+
+/// `TCP_DEFER_ACCEPT` of tcp(7) for a listening socket, for a second, as nginx sets it: whoever
+/// connects and says nothing so long is accepted all the same.
+pub fn defer_accept(listener: BorrowedFd<'_>) -> io::Result<()> {
+    set(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 1)
+}
+
+/// `TCP_FASTOPEN` of tcp(7) for a listening socket: data may come with the first packet of so many
+/// connections at a time.
+pub fn fast_open(listener: BorrowedFd<'_>, queue: u32) -> io::Result<()> {
+    set(listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, i32::try_from(queue).unwrap_or(i32::MAX))
+}
+
+fn set(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the kernel reads `size` bytes at the value, which lives through the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), size)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

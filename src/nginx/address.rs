@@ -1,6 +1,6 @@
 //! Addresses as `listen`, `proxy_pass` and `server` write them, with nginx's complaints about them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -134,4 +134,20 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, &'static str> {
     let Some((first, last)) = text.split_once('-') else { return one_port(text) };
     let (first, last) = (port(first)?, port(last)?);
     if first > last { Err("invalid port range") } else { Ok(first..=last) }
+}
+
+/// `ADDRESS` or `ADDRESS:PORT` of this host, as `proxy_bind` has it; an IPv6 address needs brackets
+/// only before a port.
+pub(crate) fn local(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(address, 0));
+    }
+    let (address, ports) = match in_brackets(text).ok()? {
+        Some((address, ports)) => (address, ports),
+        None => {
+            let (address, port) = text.split_once(':')?;
+            (IpAddr::V4(address.parse().ok()?), Some(port))
+        }
+    };
+    Some(SocketAddr::new(address, ports.map_or(Some(0), |text| port(text).ok())?))
 }

@@ -3,15 +3,19 @@
 //! Setters of the [`directives`](super::directives) fill it in; [`inherit`](super::inherit) checks
 //! each `stream {}` as a whole when it ends, and [`lower`](super::lower) makes the Plan of it.
 
+mod door;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use door::{Bind, Doors, Limit, LimitZone};
+
 use super::address::Endpoint;
 use super::variable;
 use crate::plan::process::{ErrorLog, Variable};
-use crate::plan::stream::Address;
+use crate::plan::stream::{Address, ListenOptions};
 use crate::plan::track::RunAs;
 use crate::text::{FileId, Span};
 
@@ -95,6 +99,7 @@ pub struct Stream {
     pub upstreams: Vec<Upstream>,
     /// Index of an upstream by its name in lower case.
     pub upstream_names: HashMap<String, usize>,
+    pub limit_zones: Vec<LimitZone>,
     /// `proxy_pass HOST:PORT`, by host in lower case: no upstream may have such a name.
     pub passed_hosts: HashMap<String, (String, Span)>,
 }
@@ -113,6 +118,7 @@ pub struct Settings {
     pub half_close: Option<bool>,
     pub tcp_nodelay: Option<bool>,
     pub socket_keepalive: Option<bool>,
+    pub doors: Doors,
     pub error_logs: Vec<ErrorLog>,
     pub preread: super::preread::Settings,
     /// Words of `ssl_protocols` and `proxy_ssl_protocols`, by directive.
@@ -129,6 +135,8 @@ pub struct Server {
     /// There was a `listen`, right or wrong.
     pub has_listen: bool,
     pub pass: Option<Pass>,
+    /// `pass`, as typed.
+    pub hand_over: Option<bstr::BString>,
     /// `return`, as typed.
     pub answer: Option<bstr::BString>,
     /// The last directive that handles connections: nginx goes by it.
@@ -144,6 +152,8 @@ pub struct Server {
 pub enum Handler {
     Pass,
     Return,
+    /// `pass`
+    HandOver,
 }
 
 /// One `listen`
@@ -161,6 +171,10 @@ pub struct Listen {
     pub keepalive: bool,
     pub receive_buffer: Option<usize>,
     pub send_buffer: Option<usize>,
+    pub proxy_protocol: bool,
+    pub options: ListenOptions,
+    /// `bind`, or a parameter that implies it: it never shares a socket.
+    pub bound: bool,
     pub span: Span,
     pub terminator: Span,
 }
@@ -218,6 +232,8 @@ pub struct ForeignServer {
 pub(super) enum Question {
     /// `user`
     User { name: String, group: Option<String>, span: Span },
+    /// `set_real_ip_from` by name.
+    Trusted { name: String, span: Span },
     /// The last `listen` of the last server.
     Listen,
     /// The last server of the last upstream.
@@ -266,6 +282,7 @@ impl Server {
             has_listen: false,
             pass: None,
             answer: None,
+            hand_over: None,
             handler: None,
             sets: Vec::new(),
             has_handler: false,

@@ -1,15 +1,11 @@
 //! `stream {}` as a whole, when its `}` has come: what nginx can only check then, in its order, and
 //! what each server inherits.
 
-use std::collections::HashSet;
-
 use super::address::Endpoint;
 use super::config::{self, Settings, Stream};
-use super::directives::slot::UNSUPPORTED;
 use super::parse::same_line;
 use super::variable;
 use super::walk::Walk;
-use crate::plan::stream::Address;
 use crate::text::{Diagnostic, Diagnostics};
 
 /// Checks that every server has a handler, every upstream a peer, every `proxy_pass` a target.
@@ -55,7 +51,6 @@ pub(super) fn check(walk: &mut Walk<'_>) {
             });
         }
     }
-    overlaps(stream, &mut out);
     let defined = &walk.config.variables_defined;
     let unknown =
         |used: &&variable::Use| !variable::is_built_in(&used.name) && !defined.contains(&used.name);
@@ -68,36 +63,17 @@ pub(super) fn check(walk: &mut Walk<'_>) {
     }
 }
 
-/// A wildcard and an address on the same port share one socket in nginx, which then looks at the
-/// address that the client used. That isn't done here yet. For datagrams the kernel knows a socket
-/// of each apart.
-fn overlaps(stream: &Stream, out: &mut Diagnostics) {
-    let listens = || {
-        let all = stream.servers.iter().flat_map(|server| &server.listens);
-        all.filter(|listen| !listen.udp)
-    };
-    let tcp = |address: &Address| match address {
-        Address::Tcp(address) => Some(*address),
-        Address::Unix(_) => None,
-    };
-    let wildcards: HashSet<(bool, u16)> = listens()
-        .flat_map(|listen| listen.addresses.iter().filter_map(tcp))
-        .filter(|address| address.ip().is_unspecified() && address.port() != 0)
-        .map(|address| (address.is_ipv4(), address.port()))
-        .collect();
-    for listen in listens() {
-        let clash = listen.addresses.iter().filter_map(tcp).find(|address| {
-            !address.ip().is_unspecified()
-                && wildcards.contains(&(address.is_ipv4(), address.port()))
-        });
-        if let Some(address) = clash {
-            let message = format!(
-                "\"{}\" beside all addresses on port {} is not supported by evenkeel yet",
-                listen.text,
-                address.port()
-            );
-            out.push(Diagnostic::error(UNSUPPORTED, message).at(listen.span));
-        }
+/// Zones that nobody has declared, which nginx finds only when it has read everything.
+pub(super) fn undeclared_zones(walk: &mut Walk<'_>) {
+    let Some(stream) = &walk.config.stream else { return };
+    let settings = stream.servers.iter().map(|server| &server.settings);
+    let limits = settings.chain([&stream.settings]).flat_map(|it| &it.doors.limits);
+    let unknown =
+        { limits }.find(|limit| stream.limit_zones.iter().all(|it| it.name != limit.zone));
+    if let Some(zone) = unknown.map(|limit| limit.zone.clone()) {
+        let message = format!("zero size shared memory zone \"{zone}\"");
+        let help = format!("add `limit_conn_zone KEY zone={zone}:SIZE;`");
+        walk.push(Diagnostic::error("nginx/unknown-zone", message).help(help));
     }
 }
 
@@ -125,6 +101,7 @@ impl Settings {
             half_close: self.half_close.or(outer.half_close),
             tcp_nodelay: self.tcp_nodelay.or(outer.tcp_nodelay),
             socket_keepalive: self.socket_keepalive.or(outer.socket_keepalive),
+            doors: self.doors.over(&outer.doors),
             error_logs: error_logs.clone(),
             preread: self.preread.over(&outer.preread),
             ssl_protocols: self.ssl_protocols.clone(),

@@ -1,6 +1,8 @@
 //! The typed config → the Plan: names become indices, what isn't given becomes nginx's default.
 //! Defaults are those of nginx's documentation.
 
+mod door;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +11,8 @@ use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstre
 use super::template::Names;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
-    Address, Balance, Content, Datagrams, Listener, NextUpstream, Peer, Server, ServerId,
-    StreamPlan, Transport, UpstreamId,
+    Address, Admission, Balance, Content, Datagrams, Listener, NextUpstream, Outward, Peer, Server,
+    ServerId, StreamPlan, Transport, UpstreamId,
 };
 use crate::plan::template::{Template, VariableId};
 use crate::plan::{self};
@@ -32,6 +34,7 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         listeners: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
+        zones: Vec::new(),
         variables: Vec::new(),
     };
     if let Some(stream) = &config.stream {
@@ -39,7 +42,7 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         lower_stream(stream, &mut names, &mut plan);
         plan.variables = names.into_variables();
     }
-    let (connections, sockets) = (plan.process.worker_connections, plan.listeners.len());
+    let (connections, sockets) = (plan.process.worker_connections, plan.sockets().count());
     if connections <= sockets {
         let message = format!(
             "{connections} worker_connections are not enough for {sockets} listening sockets"
@@ -77,7 +80,9 @@ fn process(config: &NginxConfig) -> StreamProcess {
 
 fn lower_stream(stream: &Stream, names: &mut Names, plan: &mut StreamPlan) {
     plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
+    plan.zones = door::zones(&stream.limit_zones, names);
     let mut implicit = HashMap::new();
+    let mut bound = Vec::new();
     for server in &stream.servers {
         let content = match (server.handler, &server.pass, &server.answer) {
             (Some(Handler::Pass), Some(pass), _) => {
@@ -90,15 +95,25 @@ fn lower_stream(stream: &Stream, names: &mut Names, plan: &mut StreamPlan) {
                 })
             }
             (Some(Handler::Return), _, Some(text)) => Content::Return(names.template(text)),
+            (Some(Handler::HandOver), ..) => {
+                Content::Pass(names.template(server.hand_over.as_ref().map_or(&[], |text| text)))
+            }
             _ => continue,
         };
         let sets = server.sets.iter();
         let sets = sets.map(|(name, text)| (names.variable(name), names.template(text))).collect();
         let id = ServerId(plan.servers.len());
         let settings = server.settings.over(&stream.settings);
-        plan.servers.push(lower_server(settings, content, sets, server.open));
+        let admission = door::admission(&settings.doors, &stream.limit_zones);
+        let outward = door::outward(&settings.doors, names);
+        let lowered = lower_server(settings, content, sets, server.open);
+        plan.servers.push(Server { admission, outward, ..lowered });
+        for listen in &server.listens {
+            bound.extend(listen.addresses.iter().map(|_| listen.bound));
+        }
         plan.listeners.extend(server.listens.iter().flat_map(|listen| listeners(listen, id)));
     }
+    door::share(&mut plan.listeners, &bound);
 }
 
 fn lower_server(
@@ -111,6 +126,8 @@ fn lower_server(
         content,
         sets,
         preread: settings.preread.lower(),
+        admission: Admission::default(),
+        outward: Outward::default(),
         connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
         timeout: settings.timeout.unwrap_or(Duration::from_secs(600)),
         datagrams: Datagrams {
@@ -143,6 +160,9 @@ fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener
         keepalive: listen.keepalive,
         receive_buffer: listen.receive_buffer,
         send_buffer: listen.send_buffer,
+        proxy_protocol: listen.proxy_protocol,
+        options: listen.options.clone(),
+        shares: None,
         span: listen.span,
     })
 }

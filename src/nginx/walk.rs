@@ -12,7 +12,7 @@ use super::{directives, foreign, inherit, variable};
 use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Body, Directive, Repeat, Support};
 use crate::host::Host;
-use crate::plan::stream::Address;
+use crate::plan::stream::{Address, Network};
 use crate::text::{Diagnostic, Diagnostics, Node, Severity, SourceMap, Span};
 
 /// More errors than this are not reported: it isn't nginx's config then.
@@ -65,6 +65,7 @@ impl<'a> Walk<'a> {
             let help = "add `events {}`, with nothing in it if need be";
             walk.out.push(Diagnostic::error("nginx/no-events", message).help(help));
         }
+        inherit::undeclared_zones(&mut walk);
         foreign::warn(walk.config, &mut walk.refusals);
         let Walk { mut out, refusals, .. } = walk;
         out.extend(refusals);
@@ -270,6 +271,15 @@ impl<'a> Walk<'a> {
                     Some(_) => format!("getgrnam(\"{group}\") failed"),
                 };
                 out.push(Diagnostic::error("nginx/unknown-user", message).at(span));
+            }
+            Question::Trusted { name, span } => {
+                let found = self.host.resolve(&name);
+                if found.is_empty() {
+                    let message = format!("host not found in set_real_ip_from \"{name}\"");
+                    out.push(Diagnostic::error("nginx/unknown-host", message).at(span));
+                }
+                let networks = found.into_iter().map(Network::of);
+                self.config.settings().doors.trusted.extend(networks);
             }
             Question::Listen => self.answer_listen(out),
             Question::UpstreamServer => {

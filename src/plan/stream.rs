@@ -1,10 +1,15 @@
 //! The stream role's slice: listeners, servers, upstreams and their peers.
 
+pub mod admission;
+pub mod socket;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admission::{Admission, Limit, LimitZone, Network, Rule, ZoneId};
 use serde::{Deserialize, Serialize};
+pub use socket::{Bind, BindSource, HeaderVersion, KeepaliveTimes, ListenOptions, Outward};
 
 use super::process::{ErrorLog, StreamProcess};
 use super::template::{Template, Variable, VariableId};
@@ -15,13 +20,24 @@ use crate::text::Span;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPlan {
     pub process: StreamProcess,
-    /// Each is one listening socket; no two have the same [name](Listener::name).
+    /// Each is one address that clients connect to; no two have the same [name](Listener::name).
+    /// Most have a socket of their own, see [`Listener::shares`].
     pub listeners: Vec<Listener>,
     pub servers: Vec<Server>,
     pub upstreams: Vec<Upstream>,
+    /// `limit_conn_zone`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zones: Vec<LimitZone>,
     /// Those that anything here mentions.
     #[serde(default, skip_serializing_if = "is_default")]
     pub variables: Vec<Variable>,
+}
+
+impl StreamPlan {
+    /// Those of the listeners that have a socket of their own, in their order.
+    pub fn sockets(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().filter(|listener| listener.shares.is_none())
+    }
 }
 
 /// Index into [`StreamPlan::servers`].
@@ -32,7 +48,7 @@ pub struct ServerId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UpstreamId(pub usize);
 
-/// One listening socket.
+/// One address that clients connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     pub address: Address,
@@ -54,6 +70,14 @@ pub struct Listener {
     /// `sndbuf=`, bytes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub send_buffer: Option<usize>,
+    /// `proxy_protocol`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub proxy_protocol: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: ListenOptions,
+    /// The address on whose socket its connections come in: that of all addresses on its port.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shares: Option<Address>,
     pub span: Span,
 }
 
@@ -103,6 +127,10 @@ pub struct Server {
     /// `ssl_preread on`
     #[serde(default, skip_serializing_if = "is_default")]
     pub preread: Option<Preread>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub admission: Admission,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub outward: Outward,
     #[serde(with = "seconds")]
     pub connect_timeout: Duration,
     /// `proxy_timeout`: between two reads or writes on either side.
@@ -151,6 +179,8 @@ pub enum Content {
     Upstream(UpstreamId),
     /// `return`
     Return(Template),
+    /// `pass`: to another listener, by its address.
+    Pass(Template),
 }
 
 /// `proxy_next_upstream*`

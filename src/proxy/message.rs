@@ -12,6 +12,9 @@ use crate::plan::process::LogLevel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     Prereading,
+    ReadingHeader,
+    /// Before a peer is looked for.
+    Initializing,
     Connecting,
     Proxying,
     ReadingFrom(Side),
@@ -22,6 +25,8 @@ impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Doing::Prereading => "prereading client data",
+            Doing::ReadingHeader => "reading PROXY protocol",
+            Doing::Initializing => "initializing session",
             Doing::Connecting => "connecting to upstream",
             Doing::Proxying => "proxying connection",
             Doing::ReadingFrom(Side::Client) => "proxying and reading from client",

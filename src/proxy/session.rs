@@ -27,9 +27,13 @@ pub enum Status {
     Ok = 200,
     /// The client's bytes aren't what they have to be.
     BadRequest = 400,
+    /// `deny`
+    Forbidden = 403,
     /// This host lacks something: descriptors, memory, `worker_connections`.
     Internal = 500,
     BadGateway = 502,
+    /// `limit_conn`
+    Unavailable = 503,
 }
 
 /// The phase in which a peer is looked for.
@@ -118,6 +122,8 @@ pub struct Relay {
     sent: [u64; 2],
     ended: [bool; 2],
     shut: [bool; 2],
+    /// Bytes to the peer that didn't come from the client.
+    announced: u32,
 }
 
 /// What a stream's end asks for.
@@ -147,6 +153,12 @@ impl Relay {
         self.sent[to as usize] += bytes as u64;
     }
 
+    /// The peer was sent so many bytes before the client's first.
+    pub fn announced(&mut self, bytes: usize) {
+        self.announced += bytes as u32;
+        self.sent(Side::Upstream, bytes);
+    }
+
     /// The stream from this side is over: end of stream, or an error that ends it.
     pub fn end(&mut self, from: Side) {
         self.ended[from as usize] = true;
@@ -158,7 +170,8 @@ impl Relay {
 
     /// Whether all that came from `from` has been sent on.
     pub fn delivered(&self, from: Side) -> bool {
-        self.received[from as usize] == self.sent[from.other() as usize]
+        let own = if from == Side::Client { u64::from(self.announced) } else { 0 };
+        self.received[from as usize] + own == self.sent[from.other() as usize]
     }
 
     /// To be asked after bytes have moved or a stream has ended.

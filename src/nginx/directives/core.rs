@@ -45,9 +45,7 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         repeat: Repeat::Adds,
         support: Support::Partial(
-            "TCP, UDP and Unix stream sockets with bind, backlog, rcvbuf, sndbuf, ipv6only, \
-             reuseport, so_keepalive=on|off; ssl and proxy_protocol are refused, the rest has no \
-             effect",
+            "TCP, UDP and Unix stream sockets with all parameters but ssl, which is refused",
         ),
         ..row(
             "listen",
@@ -88,9 +86,10 @@ pub(super) static ROWS: &[Row] = &[
         ..row("resolver_timeout", BOTH, ONE, "TIME", "Wait for a name.", check_time)
     },
     Directive {
-        support: Support::Ignored("listen … proxy_protocol is refused"),
         default: Some("30s"),
-        ..row("proxy_protocol_timeout", BOTH, ONE, "TIME", "Wait for its header.", check_time)
+        ..row("proxy_protocol_timeout", BOTH, ONE, "TIME", "Wait for its header.", |c, n, out| {
+            slot::time(&mut c.settings().doors.header_timeout, n, out)
+        })
     },
     Directive {
         default: Some("on"),

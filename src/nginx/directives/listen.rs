@@ -3,6 +3,7 @@
 use super::slot;
 use crate::nginx::address::Endpoint;
 use crate::nginx::config::{Listen, NginxConfig, Question};
+use crate::plan::stream::{KeepaliveTimes, ListenOptions};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
@@ -34,6 +35,9 @@ pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) 
         keepalive: false,
         receive_buffer: None,
         send_buffer: None,
+        proxy_protocol: false,
+        options: ListenOptions::default(),
+        bound: false,
         span: word.span,
         terminator: config.terminator,
     };
@@ -92,9 +96,9 @@ fn parameter(
     let unknown = || invalid(format!("the invalid \"{text}\" parameter"));
     match text.split_once('=') {
         None => match &*text {
-            // There is one socket per address here, so it is always bound by itself.
-            "bind" | "default_server" => {}
-            "reuseport" => listen.reuse_port = true,
+            "default_server" => {}
+            "bind" => listen.bound = true,
+            "reuseport" => (listen.reuse_port, listen.bound) = (true, true),
             "udp" => {
                 listen.udp = true;
                 seen.udp = true;
@@ -108,13 +112,13 @@ fn parameter(
             }
             "proxy_protocol" => {
                 seen.proxy_protocol = true;
-                slot::refuse(word, "the PROXY protocol isn't read yet", out);
+                listen.proxy_protocol = true;
             }
-            "deferred" => slot::lose(word, "connections are accepted at once", out),
+            "deferred" => (listen.options.deferred, listen.bound) = (true, true),
             _ => return Err(unknown()),
         },
         Some(("backlog", value)) => {
-            seen.backlog = true;
+            (seen.backlog, listen.bound) = (true, true);
             match slot::count(value) {
                 Some(number) if number > 0 => {
                     listen.backlog = Some(u32::try_from(number).unwrap_or(u32::MAX))
@@ -123,6 +127,7 @@ fn parameter(
             }
         }
         Some((name @ ("rcvbuf" | "sndbuf"), value)) => {
+            listen.bound = true;
             let slot = match name {
                 "rcvbuf" => &mut listen.receive_buffer,
                 _ => &mut listen.send_buffer,
@@ -135,41 +140,48 @@ fn parameter(
         Some(("fastopen", value)) => {
             seen.fastopen = true;
             match slot::count(value) {
-                Some(_) => slot::lose(word, "connections are made with three packets", out),
+                Some(queue) => {
+                    let queue = u32::try_from(queue).unwrap_or(u32::MAX);
+                    (listen.options.fast_open, listen.bound) = (Some(queue), true);
+                }
                 None => return Err(invalid(format!("invalid fastopen \"{text}\""))),
             }
         }
         Some(("so_keepalive", value)) => {
             seen.keepalive = true;
-            listen.keepalive = keepalive(value, word, out)
+            listen.bound = true;
+            (listen.keepalive, listen.options.keepalive) = keepalive(value)
                 .ok_or_else(|| invalid(format!("invalid so_keepalive value: \"{value}\"")))?;
         }
-        Some(("ipv6only", value)) => match value {
-            "on" => listen.ipv6_only = Some(true),
-            "off" => listen.ipv6_only = Some(false),
-            _ => return Err(unknown()),
-        },
+        Some(("ipv6only", value)) => {
+            listen.bound = true;
+            match value {
+                "on" => listen.ipv6_only = Some(true),
+                "off" => listen.ipv6_only = Some(false),
+                _ => return Err(unknown()),
+            }
+        }
         Some(_) => return Err(unknown()),
     }
     Ok(())
 }
 
 /// `on`, `off`, or `IDLE:INTERVAL:COUNT` with at least one of them.
-fn keepalive(value: &str, word: &Word, out: &mut Diagnostics) -> Option<bool> {
+fn keepalive(value: &str) -> Option<(bool, KeepaliveTimes)> {
     match value {
-        "on" => return Some(true),
-        "off" => return Some(false),
+        "on" => return Some((true, KeepaliveTimes::default())),
+        "off" => return Some((false, KeepaliveTimes::default())),
         _ => {}
     }
     let mut parts = value.split(':');
-    let times = [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()];
-    let count = parts.next().unwrap_or_default();
-    let bad_time = |text: &&str| !text.is_empty() && slot::seconds(text).is_none();
-    let bad_count = !count.is_empty() && slot::count(count).is_none_or(|count| count == 0);
-    let nothing = times.iter().all(|text| text.is_empty()) && count.is_empty();
-    if parts.next().is_some() || times.iter().any(bad_time) || bad_count || nothing {
-        return None;
-    }
-    slot::lose(word, "keepalive is on, with the kernel's times", out);
-    Some(true)
+    let mut next = |read: fn(&str) -> Option<u64>| match parts.next() {
+        None | Some("") => Some(None),
+        Some(text) => read(text).map(|number| Some(u32::try_from(number).unwrap_or(u32::MAX))),
+    };
+    let time = |text: &str| slot::seconds(text).map(|time| time.as_secs());
+    let (idle, interval) = (next(time)?, next(time)?);
+    let count = next(|text| slot::count(text).filter(|count| *count > 0))?;
+    let times = KeepaliveTimes { idle, interval, count };
+    let nothing = times == KeepaliveTimes::default();
+    if parts.next().is_some() || nothing { None } else { Some((true, times)) }
 }

@@ -18,6 +18,7 @@ mod log;
 mod main;
 mod map;
 mod module;
+mod outward;
 mod pattern;
 mod proxy;
 pub(super) mod slot;

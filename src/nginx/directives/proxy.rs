@@ -1,5 +1,6 @@
 //! `proxy_*` and the other ways to handle a connection.
 
+use super::outward;
 use super::slot;
 use super::{BOTH, Directive, ONE, Repeat, Row, SERVER, Support, TAKE12, row};
 use crate::directive::Arity::Flag;
@@ -7,8 +8,6 @@ use crate::nginx::NginxConfig;
 use crate::nginx::address::Endpoint;
 use crate::nginx::config::{Handler, Pass};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
-
-const NO_RATES: &str = "rates aren't limited yet";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
@@ -96,28 +95,30 @@ pub(super) static ROWS: &[Row] = &[
         })
     },
     Directive {
-        support: Support::Refused("connections leave from the address that the kernel chooses"),
-        ..row("proxy_bind", BOTH, TAKE12, "ADDRESS|off [transparent]", "Source.", bind)
+        support: Support::Partial(
+            "the first transparent one takes a restart, not a reload, unless workers are root",
+        ),
+        ..row("proxy_bind", BOTH, TAKE12, "ADDRESS|off [transparent]", "Source.", outward::bind)
     },
     Directive {
         since: Some("1.31"),
-        support: Support::Refused("sockets keep the kernel's buffer sizes"),
-        ..row("proxy_socket_rcvbuf", BOTH, ONE, "SIZE", "Receive buffer.", socket_buffer)
+        ..row("proxy_socket_rcvbuf", BOTH, ONE, "SIZE", "Receive buffer.", |c, n, out| {
+            slot::size(&mut c.settings().doors.receive_buffer, n, out)
+        })
     },
     Directive {
         since: Some("1.31"),
-        support: Support::Refused("sockets keep the kernel's buffer sizes"),
-        ..row("proxy_socket_sndbuf", BOTH, ONE, "SIZE", "Send buffer.", socket_buffer)
+        ..row("proxy_socket_sndbuf", BOTH, ONE, "SIZE", "Send buffer.", |c, n, out| {
+            slot::size(&mut c.settings().doors.send_buffer, n, out)
+        })
     },
     Directive {
         default: Some("0"),
-        support: Support::Refused(NO_RATES),
-        ..row("proxy_upload_rate", BOTH, ONE, "BYTES", "Bytes/s from a client.", rate)
+        ..row("proxy_upload_rate", BOTH, ONE, "BYTES", "Bytes/s from a client.", outward::rate)
     },
     Directive {
         default: Some("0"),
-        support: Support::Refused(NO_RATES),
-        ..row("proxy_download_rate", BOTH, ONE, "BYTES", "Bytes/s to a client.", rate)
+        ..row("proxy_download_rate", BOTH, ONE, "BYTES", "Bytes/s to a client.", outward::rate)
     },
     Directive {
         default: Some("0"),
@@ -140,25 +141,18 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Directive {
         default: Some("off"),
-        support: Support::Refused("the PROXY protocol isn't written yet"),
         ..row(
             "proxy_protocol",
             BOTH,
             ONE,
-            "on|off",
+            "on|off|v2",
             "Tell the peer who the client is.",
-            |_, n, out| {
-                if !slot::first(n).text.eq_ignore_ascii_case(b"v2") {
-                    slot::flag(&mut None, n, out);
-                }
-                unless_off(n, "the PROXY protocol isn't written yet", out)
-            },
+            outward::header,
         )
     },
     Directive {
-        support: Support::Refused("connections are only proxied to peers"),
         since: Some("1.25.5"),
-        ..row("pass", SERVER, ONE, "ADDRESS", "To another listener of nginx.", handler)
+        ..row("pass", SERVER, ONE, "ADDRESS", "To another listener.", outward::hand_over)
     },
     row("return", SERVER, ONE, "TEXT", "Answer and close.", |c, n, _| {
         let Some(server) = c.server() else { return };
@@ -241,41 +235,9 @@ fn buffer_size(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     slot::size(slot, node, out);
 }
 
-fn bind(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    if let Some(bad) = node.args.get(1).filter(|word| !word.is("transparent")) {
-        return slot::invalid_parameter(bad, out);
-    }
-    if !slot::first(node).is("off") {
-        slot::refuse(&node.name, "connections leave from the address the kernel chooses", out);
-    }
-}
-
-fn socket_buffer(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::size(&mut None, node, out);
-    slot::lose(&node.name, "sockets keep the kernel's buffer sizes", out);
-}
-
-fn rate(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let word = slot::first(node);
-    let mut rate = None;
-    if !word.text.contains(&b'$') {
-        slot::size(&mut rate, node, out);
-    }
-    if rate != Some(0) {
-        slot::refuse(&node.name, NO_RATES, out);
-    }
-}
-
 /// A switch that may be given as `off`.
 pub(super) fn unless_off(node: &Node, why: &str, out: &mut Diagnostics) {
     if !slot::first(node).text.eq_ignore_ascii_case(b"off") {
         slot::refuse(&node.name, why, out);
     }
-}
-
-fn handler(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    if let Some(server) = config.server() {
-        server.has_handler = true;
-    }
-    slot::refuse(&node.name, "connections are only proxied to peers", out);
 }

@@ -16,6 +16,8 @@ pub struct Counters {
     pub served: AtomicU64,
     pub without_peer: AtomicU64,
     pub broken_off: AtomicU64,
+    /// Clients that weren't let in: a bad header, a rule, a limit.
+    pub refused: AtomicU64,
     /// Attempts at a peer that failed.
     pub dial_failures: AtomicU64,
     /// Times that accepting had to rest: descriptors or memory had run out.
@@ -32,8 +34,9 @@ impl Counters {
     pub(super) fn closed(&self, status: Status) {
         let counter = match status {
             Status::Ok => &self.served,
+            Status::BadRequest | Status::Forbidden | Status::Unavailable => &self.refused,
             Status::BadGateway => &self.without_peer,
-            Status::Internal | Status::BadRequest => &self.broken_off,
+            Status::Internal => &self.broken_off,
         };
         counter.fetch_add(1, Relaxed);
     }

@@ -8,14 +8,17 @@
 //! Here are the events and the clock; [`doors`], [`arriving`], [`dialing`], [`relaying`] and
 //! [`answering`] have what follows from them. Read [`arriving`] next.
 
+mod admitting;
 mod answering;
 mod arriving;
+mod departing;
 mod dialing;
 mod doors;
 mod prereading;
 mod relaying;
 mod udp;
 
+pub(super) use departing::{Outbound, departure, rates};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -57,6 +60,8 @@ pub(super) struct Engine {
     sessions: Sessions,
     halls: Halls,
     timers: Timers,
+    /// When sessions that have read too fast go on.
+    naps: Timers,
     /// When sessions of generations before the given one are closed.
     cutoffs: Vec<(Instant, u32)>,
     scratch: Vec<u8>,
@@ -95,6 +100,7 @@ impl Engine {
             sessions: Sessions::default(),
             halls: Halls::default(),
             timers: Timers::new(Instant::now()),
+            naps: Timers::new(Instant::now()),
             cutoffs: Vec::new(),
             scratch: Vec::new(),
             pipes: Pipes::default(),
@@ -118,7 +124,10 @@ impl Engine {
     /// The latest moment for the next [`Engine::expire`].
     pub(super) fn deadline(&self) -> Option<Instant> {
         let cutoff = self.cutoffs.iter().map(|(at, _)| *at).min();
-        [self.timers.next(), self.resting_until, cutoff].into_iter().flatten().min()
+        [self.timers.next(), self.naps.next(), self.resting_until, cutoff]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Handles what has happened; with `wait`, what happens within a millisecond.
@@ -189,6 +198,11 @@ impl Engine {
                 self.timers.set(session.timer, place);
             } else {
                 self.time_out(now, key);
+            }
+        }
+        while let Some(place) = self.naps.expired(now) {
+            if let Some(key) = self.sessions.tenant(place) {
+                self.relay(now, key);
             }
         }
         let due = self.cutoffs.extract_if(.., |(at, _)| *at <= now).map(|(_, number)| number).max();

@@ -5,6 +5,7 @@
 //! sessions and does what the pure machines of [`crate::proxy`] say; [`relay`] moves the bytes.
 //! Read [`engine`] next.
 
+mod admission;
 mod bulk;
 mod conversation;
 mod counters;
@@ -53,18 +54,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Starts the workers; when this returns, they accept. The sockets are those of
-    /// `plan.listeners`, in that order, bound and listening. Sets `worker_rlimit_nofile`.
+    /// Everything but the workers, whom [`Stream::staff`] starts. The sockets are those of
+    /// `plan.sockets()`, in that order, bound and listening. Sets `worker_rlimit_nofile`.
     ///
     /// # Errors
     /// A log file that can't be opened, descriptors that don't fit the plan, or a kernel that
     /// refuses threads or descriptors.
-    pub fn start(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
+    pub fn prepare(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
         let mut logbook = Logbook::default();
         let generation = Arc::new(Generation::build(plan, sockets, &mut logbook, None)?);
         limit_descriptors(&generation);
         let (alive, ended) = mpsc::channel(1);
-        let mut stream = Self {
+        Ok(Self {
             generation,
             logbook,
             workers: Vec::new(),
@@ -72,9 +73,7 @@ impl Stream {
             counters: Arc::default(),
             alive: Some(alive),
             ended,
-        };
-        stream.staff()?;
-        Ok(stream)
+        })
     }
 
     /// Serves another plan: new sessions go by it, running ones keep what they have until they end
@@ -82,7 +81,7 @@ impl Stream {
     /// is in both plans wait on; those at one that is gone are accepted under the old plan first.
     ///
     /// # Errors
-    /// As [`Stream::start`]; the old plan then runs on.
+    /// As [`Stream::prepare`]; the old plan then runs on.
     pub fn reload(&mut self, plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<()> {
         let old = Some(&*self.generation);
         let generation = Arc::new(Generation::build(plan, sockets, &mut self.logbook, old)?);
@@ -109,8 +108,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Starts the workers that are missing.
-    fn staff(&mut self) -> io::Result<()> {
+    /// Starts the workers that are missing; when this returns, they accept.
+    pub fn staff(&mut self) -> io::Result<()> {
         while self.workers.len() < self.generation.workers() {
             let Some(alive) = self.alive.clone() else { break };
             let (generation, counters) = (Arc::clone(&self.generation), Arc::clone(&self.counters));

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use socket2::SockRef;
 
+use super::admission::Counted;
 use super::conversation::Line;
+use super::engine::Outbound;
 use super::session::Session;
 use crate::kernel::local_time::LocalTime;
 use crate::plan::fact::Fact;
 use crate::plan::stream::Address;
 use crate::proxy::message::Client;
 use crate::proxy::preface::client_hello::ClientHello;
+use crate::proxy::preface::proxy_protocol::{Endpoints, Header};
+use crate::proxy::preface::tlv;
 use crate::proxy::session::Status;
 use crate::proxy::variable::{Facts, Values};
 use crate::runtime::version::NGINX_NUMBER;
@@ -31,6 +35,18 @@ pub(super) struct Record {
     /// Bytes that were looked at and are still to be read. nginx has them already then, and
     /// doesn't count them as received.
     pub(super) peeked: u64,
+    /// Of the PROXY protocol.
+    pub(super) header: Option<Box<Header>>,
+    /// Who really connected, where a header was believed.
+    pub(super) connected_from: Option<Client>,
+    /// By `limit_conn`.
+    pub(super) counted: Vec<Counted>,
+    /// `$limit_conn_status`
+    pub(super) limit_status: Option<&'static str>,
+    /// What is filled in for connections to peers.
+    pub(super) outbound: Option<Box<Outbound>>,
+    /// How often it was passed to another listener.
+    pub(super) passes: u8,
 }
 
 /// One try at a peer.
@@ -56,6 +72,12 @@ impl Record {
             answered: 0,
             greeting: None,
             peeked: 0,
+            header: None,
+            connected_from: None,
+            counted: Vec::new(),
+            limit_status: None,
+            outbound: None,
+            passes: 0,
         }
     }
 
@@ -111,10 +133,7 @@ impl Facts for Seen<'_> {
         let mut show = |text: std::fmt::Arguments<'_>| out.write_fmt(text).is_ok();
         match fact {
             Fact::RemoteAddr => show(format_args!("{}", session.from)),
-            Fact::RemotePort => match session.from {
-                Client::Tcp(address) => show(format_args!("{}", address.port())),
-                Client::Unix => true,
-            },
+            Fact::RemotePort => show(format_args!("{}", Port(session.from))),
             Fact::BinaryRemoteAddr => {
                 match session.from {
                     Client::Tcp(address) => match address.ip() {
@@ -124,6 +143,20 @@ impl Facts for Seen<'_> {
                     Client::Unix => out.extend_from_slice(b"unix:"),
                 }
                 true
+            }
+            Fact::RealipRemoteAddr => {
+                show(format_args!("{}", self.record.connected_from.unwrap_or(session.from)))
+            }
+            Fact::RealipRemotePort => {
+                show(format_args!("{}", Port(self.record.connected_from.unwrap_or(session.from))))
+            }
+            Fact::ProxyProtocolAddr
+            | Fact::ProxyProtocolPort
+            | Fact::ProxyProtocolServerAddr
+            | Fact::ProxyProtocolServerPort
+            | Fact::ProxyProtocolTlv(_) => self.of_header(fact, out),
+            Fact::LimitConnStatus => {
+                self.record.limit_status.is_some_and(|status| show(format_args!("{status}")))
             }
             Fact::ServerAddr => match local(session) {
                 Some(Address::Tcp(address)) => show(format_args!("{}", address.ip())),
@@ -172,13 +205,35 @@ impl Facts for Seen<'_> {
                 });
                 true
             }
-            // What a plain session hasn't: TLS, PROXY headers, limits.
+            // What a plain session hasn't: TLS.
             _ => false,
         }
     }
 }
 
 impl Seen<'_> {
+    /// `$proxy_protocol_*`
+    fn of_header(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
+        let Some(header) = &self.record.header else { return false };
+        if let Fact::ProxyProtocolTlv(name) = fact {
+            let value = tlv::value(&header.tlvs, name);
+            return value.map(|value| out.extend_from_slice(&value)).is_some();
+        }
+        let Some(Endpoints { source, destination, source_port, destination_port }) =
+            &header.endpoints
+        else {
+            return false;
+        };
+        // As nginx, which shows port 0 as nothing.
+        let mut show = |port: u16| port == 0 || write!(out, "{port}").is_ok();
+        match fact {
+            Fact::ProxyProtocolPort => show(*source_port),
+            Fact::ProxyProtocolServerPort => show(*destination_port),
+            Fact::ProxyProtocolAddr => out.write_all(source).is_ok(),
+            _ => out.write_all(destination).is_ok(),
+        }
+    }
+
     /// `$upstream_*`: a value for each peer that was tried.
     fn of_attempts(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         let attempts = &self.record.attempts;
@@ -214,6 +269,18 @@ impl Seen<'_> {
             };
         }
         !attempts.is_empty()
+    }
+}
+
+/// nginx shows port 0, and that of a Unix socket, as nothing.
+struct Port(Client);
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Client::Tcp(address) if address.port() > 0 => write!(f, "{}", address.port()),
+            _ => Ok(()),
+        }
     }
 }
 

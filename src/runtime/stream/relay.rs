@@ -7,12 +7,14 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::bulk::{Pipe, Pipes};
+use crate::proxy::pace::Pace;
 use crate::proxy::session::{Relay, Side};
 
 /// How often one session may read before others get their turn.
@@ -58,6 +60,8 @@ pub(super) struct Flow {
     streak: [u8; 2],
     /// Whether the client has ever been full.
     was_blocked: bool,
+    /// By the side that is read from; `None`: no side has a limit.
+    pub(super) paces: Option<Box<[Option<Pace>; 2]>>,
 }
 
 #[derive(Debug)]
@@ -73,6 +77,8 @@ pub(super) struct Moved {
     pub(super) any: bool,
     /// There is more to do, but others come first.
     pub(super) more: bool,
+    /// Nothing more may be read before, from one side at least.
+    pub(super) later: Option<Instant>,
     /// The client takes no more for now, for the first time.
     pub(super) blocked: bool,
     /// Reading from this side failed, which ended its stream.
@@ -90,12 +96,14 @@ impl Flow {
             pipes: [None, None],
             streak: [0, 0],
             was_blocked: false,
+            paces: None,
         }
     }
 
     /// Moves what can be moved now. `scratch` has the size of the largest read.
     pub(super) fn run(
         &mut self,
+        now: Instant,
         sockets: [&OwnedFd; 2],
         scratch: &mut [u8],
         pipes: &mut Pipes,
@@ -106,7 +114,7 @@ impl Flow {
             for from in Side::BOTH {
                 again |= match self.pipes[from as usize].take() {
                     Some(pipe) => self.pour(from, pipe, sockets, pipes, &mut moved),
-                    None => self.step(from, sockets, scratch, &mut moved),
+                    None => self.step(now, from, sockets, scratch, &mut moved),
                 };
                 if self.streak[from as usize] >= STREAK {
                     self.streak[from as usize] = 0;
@@ -128,6 +136,7 @@ impl Flow {
     /// One read and one write in one direction. Returns whether it may pay to come again.
     fn step(
         &mut self,
+        now: Instant,
         from: Side,
         sockets: [&OwnedFd; 2],
         scratch: &mut [u8],
@@ -148,6 +157,17 @@ impl Flow {
         if self.relay.ended(from) || !self.ready[from as usize].readable {
             return false;
         }
+        let mut most = scratch.len();
+        if let Some(pace) = self.pace(from) {
+            match pace.allowance(now, self.relay.counts(from).0) {
+                Ok(allowed) => most = most.min(allowed),
+                Err(later) => {
+                    moved.later = Some(moved.later.map_or(later, |other| other.min(later)));
+                    return false;
+                }
+            }
+        }
+        let scratch = &mut scratch[..most];
         match recv(sockets[from as usize].as_raw_fd(), scratch, MsgFlags::empty()) {
             Ok(0) => {
                 self.relay.end(from);
@@ -155,6 +175,9 @@ impl Flow {
             }
             Ok(received) => {
                 self.relay.received(from, received);
+                if let Some(pace) = self.paces.as_mut().and_then(|it| it[from as usize].as_mut()) {
+                    pace.read(now, received);
+                }
                 let ready = &mut self.ready[from as usize];
                 // A short read has emptied the socket: what comes later makes an event.
                 ready.readable = received == scratch.len() || ready.ending;
@@ -162,7 +185,8 @@ impl Flow {
                 let last = ready.ending && received < scratch.len();
                 let more = if last { MORE } else { MsgFlags::empty() };
                 let sent = self.send(to, sockets, &scratch[..received], more, moved);
-                let full = received == scratch.len() && sent == received;
+                // Bulk goes as fast as it can, so what has a limit isn't bulk.
+                let full = received == scratch.len() && sent == received && self.paces.is_none();
                 let streak = &mut self.streak[from as usize];
                 *streak = if full { *streak + 1 } else { 0 };
                 if sent < received {
@@ -183,6 +207,10 @@ impl Flow {
                 true
             }
         }
+    }
+
+    fn pace(&self, from: Side) -> Option<&Pace> {
+        self.paces.as_ref()?[from as usize].as_ref()
     }
 
     /// The same by pipe, which goes back when there is nothing in it and nothing to come.

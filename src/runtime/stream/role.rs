@@ -28,10 +28,20 @@ fn serve(control: &Control) -> io::Result<()> {
     let Assignment { plan, listeners } = assignment;
     let user = plan.process.user.clone();
     // Log files are opened, and the limit of descriptors is raised, with the rights of now.
-    let stream = Stream::start(plan, listeners)?;
+    let transparent = plan
+        .servers
+        .iter()
+        .any(|server| server.outward.bind.as_ref().is_some_and(|bind| bind.transparent));
+    let mut stream = Stream::prepare(plan, listeners)?;
     if let Some(user) = user.filter(|_| nix::unistd::geteuid().is_root()) {
-        process::become_user(&user.name, user.uid, user.gid)?;
+        if transparent {
+            process::become_user_with_raw_sockets(&user.name, user.uid, user.gid)?;
+        } else {
+            process::become_user(&user.name, user.uid, user.gid)?;
+        }
     }
+    // Threads have the rights of the one that starts them.
+    stream.staff()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(follow(control, stream))
 }

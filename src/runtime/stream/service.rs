@@ -1,14 +1,19 @@
 //! What the workers of one generation serve: doors (listening sockets), the entrance behind each
 //! (a server with its log), and the pools (upstreams with their balancers) they lead to.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use socket2::{SockAddr, SockRef};
 
+use super::admission::{self, Guard, Guards, Zone};
+use super::engine;
 use super::log::{Log, Logbook};
+use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
@@ -23,6 +28,10 @@ pub(super) struct Generation {
     pub(super) process: StreamProcess,
     pub(super) doors: Vec<Door>,
     pub(super) pools: Vec<Arc<Pool>>,
+    /// `limit_conn_zone`
+    pub(super) zones: Vec<Arc<Zone>>,
+    /// Where `pass` leads.
+    entrances: HashMap<(Transport, Address), Arc<Entrance>>,
     pub(super) log: Log,
 }
 
@@ -35,6 +44,8 @@ pub(super) struct Door {
     pub(super) worker: Option<usize>,
     pub(super) socket: Arc<OwnedFd>,
     pub(super) entrance: Arc<Entrance>,
+    /// Behind addresses that share this socket, see [`Listener::shares`].
+    shared: HashMap<SocketAddr, Arc<Entrance>>,
 }
 
 /// What a session needs to know about where it came in. Sessions keep it for their life, the
@@ -46,6 +57,11 @@ pub(super) struct Entrance {
     pub(super) server: Server,
     /// Where its one upstream is; `None`: it has none, or a session finds it out.
     pub(super) pool: Option<Arc<Pool>>,
+    pub(super) guard: Guard,
+    /// How connections to peers begin, but for what is filled in.
+    pub(super) departure: Departure,
+    /// Bytes per second, by the side that is read from; 0: no limit.
+    pub(super) rates: [u64; 2],
     /// What a session goes through before its content.
     pub(super) stages: Vec<Stage>,
     /// Sessions remember what variables and logs need.
@@ -58,18 +74,27 @@ pub(super) struct Entrance {
 /// What a session goes through, in this order, between accept and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
+    /// `listen … proxy_protocol`
+    Header,
+    /// `set_real_ip_from`
+    RealIp,
     /// `set`
     Set,
+    /// `limit_conn`
+    Limit,
+    /// `allow`, `deny`
+    Access,
     /// `ssl_preread`
     Preread,
 }
 
 impl Stage {
-    fn of(server: &Server) -> Vec<Stage> {
-        let mut stages = Vec::new();
+    fn of(listener: &Listener, server: &Server, guard: &Guard) -> Vec<Stage> {
+        let (mut stages, after) = admission::stages(listener, guard);
         if !server.sets.is_empty() {
             stages.push(Stage::Set);
         }
+        stages.extend(after);
         if server.preread.is_some() {
             stages.push(Stage::Preread);
         }
@@ -91,51 +116,70 @@ impl Generation {
     /// A log file that can't be opened, a peer's address that can't be connected to, or
     /// descriptors that don't fit the plan. Nothing has changed then.
     pub(super) fn build(
-        plan: StreamPlan,
+        mut plan: StreamPlan,
         sockets: Vec<OwnedFd>,
         logbook: &mut Logbook,
         old: Option<&Self>,
     ) -> io::Result<Self> {
-        if sockets.len() != plan.listeners.len() {
-            let (got, want) = (sockets.len(), plan.listeners.len());
+        if sockets.len() != plan.sockets().count() {
+            let (got, want) = (sockets.len(), plan.sockets().count());
             return Err(io::Error::other(format!("{got} listening sockets for {want} listeners")));
         }
         let pools: Vec<Arc<Pool>> = plan
             .upstreams
-            .into_iter()
+            .drain(..)
             .map(|upstream| Pool::build(upstream, old))
             .collect::<io::Result<_>>()?;
         let log = logbook.open(&plan.process.error_logs)?;
-        let variables = Arc::new(Variables::new(plan.variables).map_err(io::Error::other)?);
-        let mut doors = Vec::with_capacity(sockets.len());
-        for (listener, socket) in plan.listeners.into_iter().zip(sockets) {
-            let server = plan.servers[listener.server.0].clone();
-            prepare(&socket, &listener, &server)?;
+        let variables = std::mem::take(&mut plan.variables);
+        let variables = Arc::new(Variables::new(variables).map_err(io::Error::other)?);
+        let zones = Zone::build(&plan.zones, old)?;
+        let mut guards = Guards::default();
+        let mut entrances = HashMap::with_capacity(plan.listeners.len());
+        for listener in &plan.listeners {
+            let server = &plan.servers[listener.server.0];
             let log = match &server.error_logs[..] {
                 [] => log.clone(),
                 logs => logbook.open(logs)?,
             };
             let pool = match &server.content {
                 Content::Upstream(upstream) => Some(Arc::clone(&pools[upstream.0])),
-                Content::Return(_) => None,
+                Content::Return(_) | Content::Pass(_) => None,
             };
-            let stages = Stage::of(&server);
+            let guard = guards.guard(server, &zones, &plan.zones);
+            let stages = Stage::of(listener, server, &guard);
             let entrance = Arc::new(Entrance {
                 name: listener.address.to_string(),
-                keeps_records: !stages.is_empty() || pool.is_none(),
+                keeps_records: !stages.is_empty() || pool.is_none() || server.outward.is_rendered(),
                 variables: Arc::clone(&variables),
-                server,
+                departure: engine::departure(server),
+                rates: engine::rates(server),
+                server: server.clone(),
                 pool,
+                guard,
                 stages,
                 log,
             });
-            let (address, transport) = (listener.address, listener.transport);
+            entrances.insert((listener.transport, listener.address.clone()), entrance);
+        }
+        let mut doors = Vec::with_capacity(sockets.len());
+        for (listener, socket) in plan.sockets().zip(sockets) {
+            let entrance = Arc::clone(&entrances[&(listener.transport, listener.address.clone())]);
+            prepare(&socket, listener, &entrance.server)?;
+            let address = listener.address.clone();
+            let sharing = |other: &&Listener| other.shares.as_ref() == Some(&address);
+            let shared = plan.listeners.iter().filter(sharing).filter_map(|other| {
+                let Address::Tcp(address) = other.address else { return None };
+                Some((address, Arc::clone(&entrances[&(other.transport, other.address.clone())])))
+            });
+            let shared = shared.collect();
             let (worker, socket) = (None, Arc::new(socket));
-            doors.push(Door { address, transport, worker, socket, entrance });
+            let transport = listener.transport;
+            doors.push(Door { address, transport, worker, socket, entrance, shared });
         }
         let number = old.map_or(0, |old| old.number + 1);
         assign(&mut doors, workers(&plan.process), old);
-        Ok(Self { number, process: plan.process, doors, pools, log })
+        Ok(Self { number, process: plan.process, doors, pools, zones, entrances, log })
     }
 
     /// The same without its listening sockets, for workers that are to finish: a socket that
@@ -146,8 +190,28 @@ impl Generation {
             process: self.process.clone(),
             doors: Vec::new(),
             pools: self.pools.clone(),
+            zones: self.zones.clone(),
+            entrances: HashMap::new(),
             log: self.log.clone(),
         }
+    }
+
+    /// Where clients of this address come in: an address with its port, or a Unix socket's path.
+    pub(super) fn entrance_at(&self, address: &[u8]) -> Option<Arc<Entrance>> {
+        let text = std::str::from_utf8(address).ok()?;
+        let at = |address: Address| self.entrances.get(&(Transport::Tcp, address));
+        let found = match (text.strip_prefix("unix:"), text.parse::<SocketAddr>()) {
+            (Some(path), _) => at(Address::Unix(path.into())),
+            (None, Ok(address)) => at(Address::Tcp(address)).or_else(|| {
+                let everywhere = match address {
+                    SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                at(Address::Tcp(SocketAddr::new(everywhere, address.port())))
+            }),
+            (None, Err(_)) => None,
+        };
+        found.map(Arc::clone)
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -186,6 +250,26 @@ impl Door {
     /// Whether it is the same door in another generation.
     pub(super) fn is(&self, other: &Door) -> bool {
         self.transport == other.transport && self.address == other.address
+    }
+}
+
+impl Door {
+    /// Where a connection on this socket comes in: mostly there is one place only, which costs no
+    /// look at the address that was asked for.
+    pub(super) fn entrance(&self, client: &OwnedFd) -> &Arc<Entrance> {
+        if self.shared.is_empty() {
+            return &self.entrance;
+        }
+        let local = SockRef::from(client).local_addr().ok().and_then(|local| local.as_socket());
+        let Some(entrance) = local.and_then(|local| self.shared.get(&local)) else {
+            return &self.entrance;
+        };
+        let delay = entrance.server.tcp_nodelay;
+        if delay != self.entrance.server.tcp_nodelay {
+            // What can't be set costs speed, not the connection.
+            let _ = SockRef::from(client).set_tcp_nodelay(delay);
+        }
+        entrance
     }
 }
 

@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::kernel::udp;
-use crate::plan::stream::{Address, Listener, Transport};
+use crate::kernel::{tcp, udp};
+use crate::plan::stream::{Address, KeepaliveTimes, ListenOptions, Listener, Transport};
 use crate::runtime::log::reason;
 
 /// nginx's: so often it tries to bind, so long it waits between two tries.
@@ -41,7 +41,9 @@ impl Listeners {
         let mut complaints = Vec::new();
         for attempt in 1..=TRIES {
             let mut in_use = false;
-            for listener in wanted {
+            // Those of all addresses come last, as in nginx.
+            let (wide, narrow): (Vec<_>, Vec<_>) = own_sockets(wanted).partition(|it| is_wide(it));
+            for listener in narrow.into_iter().chain(wide) {
                 let (name, address) = (name(listener), &listener.address);
                 if self.open.contains_key(&name) || new.contains_key(&name) {
                     continue;
@@ -67,13 +69,14 @@ impl Listeners {
                 return Err(complaints);
             }
         }
-        for listener in wanted {
+        for listener in own_sockets(wanted) {
             if let Some(socket) = self.open.get(&name(listener)) {
                 // A reload may have changed these; the socket stays as it is where it can't.
                 let socket = SockRef::from(socket);
                 if listener.transport == Transport::Tcp {
                     let _ = socket.listen(backlog(listener));
                     let _ = socket.set_keepalive(listener.keepalive);
+                    let _ = set_options(&socket, &listener.options);
                 }
                 let _ = set_buffers(&socket, listener);
             }
@@ -84,7 +87,7 @@ impl Listeners {
 
     /// In the order of `wanted`; those that are not open are left out.
     pub(super) fn descriptors(&self, wanted: &[Listener]) -> Vec<BorrowedFd<'_>> {
-        wanted.iter().filter_map(|one| self.open.get(&name(one))).map(AsFd::as_fd).collect()
+        own_sockets(wanted).filter_map(|one| self.open.get(&name(one))).map(AsFd::as_fd).collect()
     }
 
     /// Sockets that were opened by somebody else. What can't listen is closed, and so is the second
@@ -112,7 +115,7 @@ impl Listeners {
     /// Closes what `wanted` hasn't; `shared`: another process listens there too.
     pub(super) fn close_others(&mut self, wanted: &[Listener], shared: bool) {
         self.open.retain(|(transport, address), _| {
-            let stays = wanted.iter().any(|listener| listener.name() == (*transport, address));
+            let stays = own_sockets(wanted).any(|it| it.name() == (*transport, address));
             if !stays && !shared {
                 remove_path(address);
             }
@@ -125,7 +128,7 @@ impl Listeners {
 /// its owner may be this daemon, running.
 pub fn probe_listeners(wanted: &[Listener]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for listener in wanted {
+    for listener in own_sockets(wanted) {
         if let Address::Unix(path) = &listener.address
             && path.exists()
         {
@@ -142,6 +145,16 @@ pub fn probe_listeners(wanted: &[Listener]) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// One for all addresses.
+fn is_wide(listener: &Listener) -> bool {
+    matches!(listener.address, Address::Tcp(address) if address.ip().is_unspecified())
+}
+
+/// Without those that share another's.
+fn own_sockets(listeners: &[Listener]) -> impl Iterator<Item = &Listener> {
+    listeners.iter().filter(|listener| listener.shares.is_none())
 }
 
 fn remove_path(address: &Address) {
@@ -173,6 +186,28 @@ enum Sharing {
     Refused,
 }
 
+/// Parameters of `listen` that accepted sockets inherit, or that delay accepting.
+fn set_options(socket: &SockRef<'_>, options: &ListenOptions) -> io::Result<()> {
+    let KeepaliveTimes { idle, interval, count } = options.keepalive;
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+    if let Some(idle) = idle {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(seconds(idle)))?;
+    }
+    if let Some(interval) = interval {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_interval(seconds(interval)))?;
+    }
+    if let Some(count) = count {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_retries(count))?;
+    }
+    if options.deferred {
+        tcp::defer_accept(socket.as_fd())?;
+    }
+    if let Some(queue) = options.fast_open {
+        tcp::fast_open(socket.as_fd(), queue)?;
+    }
+    Ok(())
+}
+
 /// The system call that failed is named with its error.
 fn bind(listener: &Listener, sharing: Sharing) -> Result<OwnedFd, (&'static str, io::Error)> {
     let udp = listener.transport == Transport::Udp;
@@ -202,6 +237,10 @@ fn bind(listener: &Listener, sharing: Sharing) -> Result<OwnedFd, (&'static str,
         }
     }
     set_buffers(&socket, listener).map_err(call("setsockopt"))?;
+    if !udp && let Err(error) = set_options(&SockRef::from(&socket), &listener.options) {
+        // As nginx, which says so and goes on.
+        tracing::error!("setsockopt() {} failed, ignored ({})", listener.address, reason(&error));
+    }
     if listener.reuse_port {
         socket.set_reuse_port(true).map_err(call("setsockopt"))?;
     }

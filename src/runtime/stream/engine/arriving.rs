@@ -49,9 +49,13 @@ impl Engine {
 
     fn stage(&mut self, now: Instant, key: Key, stage: Stage) -> Passage {
         match stage {
+            Stage::Header => return self.read_header(now, key),
+            Stage::RealIp => self.believe(key),
             Stage::Set => self.assign(now, key),
             // Datagrams aren't a stream that one could look ahead in.
             Stage::Preread if self.sessions.at(key).is_some_and(|it| it.client.is_shared()) => {}
+            Stage::Limit => return self.count(now, key),
+            Stage::Access => return self.check_access(key),
             Stage::Preread => return self.preread(now, key),
         }
         Passage::On
@@ -77,8 +81,9 @@ impl Engine {
         let Some(session) = self.sessions.at(key) else { return };
         let Phase::Arriving { stage, .. } = session.phase else { return };
         match session.entrance.stages.get(stage) {
+            Some(Stage::Header) => self.header_is_late(key),
             // nginx says nothing (1.22, watched).
-            Some(Stage::Set | Stage::Preread) | None => self.close(key, Status::Ok),
+            _ => self.close(key, Status::Ok),
         }
     }
 
@@ -94,6 +99,10 @@ impl Engine {
                 let text = session.render(now, text);
                 session.phase = Phase::Answering(text.into());
                 self.answer(now, key);
+            }
+            Content::Pass(address) => {
+                let address = session.render(now, address);
+                self.hand_over(now, key, &address);
             }
             // It has a pool.
             Content::Upstream(_) => {}

@@ -69,6 +69,10 @@ impl Engine {
     /// Looks for a peer of this upstream.
     pub(super) fn seek(&mut self, now: Instant, key: Key, pool: Arc<Pool>) {
         let Some(session) = self.sessions.at(key) else { return };
+        if session.entrance.server.outward.is_rendered() {
+            self.prepare_departure(now, key);
+        }
+        let Some(session) = self.sessions.at(key) else { return };
         let next = session.entrance.server.next_upstream;
         let (dialing, step) = Dialing::begin(now, next, &mut pool.balancer());
         session.pool = Some(pool);
@@ -107,7 +111,7 @@ impl Engine {
                 return self.close(key, Status::Internal);
             }
             let connect = match session.client {
-                Line::Own(_) => tcp::connect(address, server.socket_keepalive),
+                Line::Own(_) => tcp::connect(address, session.departure()),
                 Line::Shared(_) => udp::connect(address),
             };
             let error = match connect {
@@ -119,6 +123,18 @@ impl Engine {
                     session.lease = Some(lease);
                     let text = format!("socket() failed {}", Errno(&error));
                     self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
+                    return self.close(key, Status::Internal);
+                }
+                Connect::NoOption(option, error) => {
+                    let text = format!("setsockopt({option}) failed {}", Errno(&error));
+                    session.lease = Some(lease);
+                    self.say(key, LogLevel::Alert, Some(Doing::Connecting), &text);
+                    return self.close(key, Status::Internal);
+                }
+                Connect::NoBind(error) => {
+                    let text = format!("bind({}) failed {}", session.local_name(), Errno(&error));
+                    session.lease = Some(lease);
+                    self.say(key, LogLevel::Crit, Some(Doing::Connecting), &text);
                     return self.close(key, Status::Internal);
                 }
                 Connect::Failed(error) => error,
@@ -187,7 +203,9 @@ impl Engine {
         let mut ready = Readiness::default();
         ready.learn(events);
         let half_close = session.entrance.server.half_close;
-        session.phase = Phase::Relaying(Flow::new(half_close, [Readiness::UNKNOWN, ready]));
+        let mut flow = Flow::new(half_close, [Readiness::UNKNOWN, ready]);
+        flow.paces = session.paces(now);
+        session.phase = Phase::Relaying(flow);
         self.walk(now, key, step);
     }
 

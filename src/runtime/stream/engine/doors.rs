@@ -134,7 +134,8 @@ impl Engine {
             match tcp::accept(door.socket.as_fd()) {
                 Ok((socket, address)) => {
                     let from = address.map_or(Client::Unix, Client::Tcp);
-                    if let Some(key) = self.enter(now, Line::Own(socket), from, &door.entrance) {
+                    let entrance = door.entrance(&socket);
+                    if let Some(key) = self.enter(now, Line::Own(socket), from, entrance) {
                         self.arrive(now, key);
                     }
                 }

@@ -42,7 +42,8 @@ impl Engine {
         // What was said to earlier phases is said again.
         let registered = if watched { self.watch_anew(key) } else { self.watch(key) };
         match delay.and(registered) {
-            Ok(()) => self.relay(now, key),
+            Ok(()) if self.announce(key) => self.relay(now, key),
+            Ok(()) => {}
             Err(error) => self.break_off(key, &error),
         }
     }
@@ -58,7 +59,8 @@ impl Engine {
         if self.scratch.len() < size {
             self.scratch.resize(size, 0);
         }
-        let moved = flow.run([&**client, &*upstream], &mut self.scratch[..size], &mut self.pipes);
+        let sockets = [&**client, &*upstream];
+        let moved = flow.run(now, sockets, &mut self.scratch[..size], &mut self.pipes);
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
             attempt.hear(now, flow.relay.counts(Side::Upstream).0);
         }
@@ -107,7 +109,14 @@ impl Engine {
         {
             return self.break_off(key, &error);
         }
-        if moved.any {
+        if let Some(later) = moved.later {
+            let pause = later.saturating_duration_since(now);
+            let tick = self.naps.tick(now, pause);
+            self.naps.set(tick, key.place);
+            let Some(session) = self.sessions.at(key) else { return };
+            let timeout = session.entrance.server.timeout;
+            self.extend(now, key, pause.saturating_add(timeout));
+        } else if moved.any {
             let Some(session) = self.sessions.at(key) else { return };
             let timeout = session.entrance.server.timeout;
             self.extend(now, key, timeout);
