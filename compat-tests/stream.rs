@@ -7,7 +7,8 @@
 //! alone against a `.seen` written by hand. Where Evenkeel differs on purpose, `.evenkeel` says why
 //! and has what it shows. `fixtures/stream/waits` names cases that Evenkeel is to pass one day.
 //!
-//! `UPDATE_FIXTURES=1` records anew; `STREAM=word` plays only cases with that in `<area>/<name>`.
+//! `UPDATE_FIXTURES=1` records anew; `STREAM=word` plays only cases with that in `<area>/<name>`;
+//! `STREAM_WAITS=play` plays those that wait, too.
 //! Needs root: each play has a network of its own, so that every case may have 127.0.0.1:8080.
 //!
 //! [`case`] reads a case, [`play`] plays it, [`verdict`] holds what was seen against the record;
@@ -53,7 +54,10 @@ macro_rules! areas {
     };
 }
 
-areas! { cli doors life tcp udp upstream variables }
+areas! {
+    access balance cli doors life limit log logic preface preread tcp udp upstream variable
+    variables
+}
 
 /// Every case belongs to a test and has a record, and there are as many as promised.
 #[test]
@@ -113,7 +117,8 @@ fn play_area(area: &str) {
     let read: Result<Vec<Case>, String> = files.iter().map(|file| Case::read(file)).collect();
     let mut cases = read.unwrap_or_else(|why| panic!("{why}"));
     cases.retain(|case| case.name.contains(&only));
-    let waiting = waiting();
+    let play_all = std::env::var_os("STREAM_WAITS").is_some();
+    let waiting = if play_all { BTreeMap::new() } else { waiting() };
     let of = |case: &Case| verdict::of(case, waiting.contains_key(&case.name));
     let left = Mutex::new(cases.iter());
     let verdicts = Mutex::new(Vec::new());

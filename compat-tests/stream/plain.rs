@@ -35,7 +35,7 @@ impl Known {
     }
 
     pub(super) fn plain(&self, line: &str) -> String {
-        let mut line = line.to_owned();
+        let mut line = line.replace('\r', "\\r");
         for (path, name) in &self.folders {
             line = line.replace(path, name);
         }
@@ -55,7 +55,7 @@ impl Known {
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
             let before = plain.chars().last();
-            let starts = first.is_ascii_digit()
+            let starts = (first.is_ascii_digit() || first.is_ascii_uppercase())
                 && !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
             if starts && let Some((length, name)) = self.number(rest, &plain) {
                 plain.push_str(&name);
@@ -75,6 +75,9 @@ impl Known {
             if fits(text, pattern) {
                 return Some((pattern.len(), (*name).to_owned()));
             }
+        }
+        if !text.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
         }
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = text.split_at(digits);
@@ -115,6 +118,8 @@ const TIMES: &[(&str, &str)] = &[
     ("0000-00-00T00:00:00+00:00", "ISO8601"),
     ("00/Aaa/0000:00:00:00 +0000", "LOCALTIME"),
     ("00/Aaa/0000:00:00:00", "LOCALTIME"),
+    ("Aaa 00 00:00:00", "SYSLOGTIME"),
+    ("Aaa  0 00:00:00", "SYSLOGTIME"),
 ];
 const LOG_TIME: usize = "0000/00/00 00:00:00".len();
 
@@ -153,6 +158,7 @@ fn only_what_varies_is_taken_out() {
         ),
         ("0.001, 12.345 10.0.0.100 1.2.345", "SECONDS, SECONDS 10.0.0.100 1.2.345"),
         ("[23/Nov/2026:12:00:00 +0000] 2026-11-23T12:00:00+00:00", "[LOCALTIME] ISO8601"),
+        ("<190>Nov  3 12:00:00 web: x", "<190>SYSLOGTIME web: x"),
         ("/tmp/x1/error.log /pki/ca.pem", "DIR/error.log PKI/ca.pem"),
         ("\"z\"*3000 2*3", "\"z\"*3000 2*3"),
         ("31234 31235 31236 f31234", "MASTER WORKER 31236 f31234"),

@@ -14,8 +14,8 @@ use self::mouth::Mouth;
 use super::loading;
 use crate::kernel::process::{self, Launch};
 use crate::load::{Inputs, Loaded, NginxInput};
-use crate::plan::Plan;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
+use crate::plan::{Plan, StreamPlan};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
 use crate::runtime::supervisor::upgrade::{Inherited, Invocation, SOCKETS};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
@@ -68,7 +68,6 @@ fn inputs(asked: &Asked) -> NginxInput {
     };
     let file = match &asked.conf {
         Some(conf) => prefix.join(conf),
-        None if asked.prefix.is_some() => prefix.join("conf/nginx.conf"),
         None => PathBuf::from(CONF),
     };
     let error_log = asked.error_log.as_deref().unwrap_or(OsStr::new(ERROR_LOG));
@@ -137,30 +136,42 @@ fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> E
     ExitCode::SUCCESS
 }
 
-/// What a start would fail to open: log files, the pid file, listening sockets (one that is in use
+/// What a start would fail to open: the pid file, log files, listening sockets (one that is in use
 /// is probably our own, running).
 fn unopenable(plan: &Plan) -> Vec<String> {
     let Some(stream) = &plan.stream else { return Vec::new() };
-    let mut complaints = Vec::new();
-    let files = stream.process.error_logs.iter().filter_map(|log| match &log.target {
-        LogTarget::File(path) => Some(path),
-        LogTarget::Stderr | LogTarget::Syslog(_) => None,
-    });
-    for path in files.chain([&stream.process.pid]) {
+    match unopenable_file([&stream.process.pid].into_iter().chain(log_files(stream))) {
+        Some(complaint) => vec![complaint],
+        None => probe_listeners(&stream.listeners),
+    }
+}
+
+/// The first file that can't be written to, in nginx's words. Nothing is left behind.
+fn unopenable_file<'a>(mut files: impl Iterator<Item = &'a PathBuf>) -> Option<String> {
+    files.find_map(|path| {
         let there = path.exists();
         match std::fs::OpenOptions::new().append(true).create(true).open(path) {
             Err(error) => {
-                let reason = reason(&error);
-                complaints.push(format!("open() \"{}\" failed ({reason})", path.display()));
-                return complaints;
+                Some(format!("open() \"{}\" failed ({})", path.display(), reason(&error)))
             }
-            // A test leaves nothing behind.
-            Ok(_) if !there => _ = std::fs::remove_file(path),
-            Ok(_) => {}
+            Ok(_) => {
+                if !there {
+                    // Gone already: that was the aim.
+                    let _ = std::fs::remove_file(path);
+                }
+                None
+            }
         }
-    }
-    complaints.extend(probe_listeners(&stream.listeners));
-    complaints
+    })
+}
+
+/// The process's error logs, and those of its servers.
+fn log_files(stream: &StreamPlan) -> impl Iterator<Item = &PathBuf> {
+    let servers = stream.servers.iter().flat_map(|server| &server.error_logs);
+    stream.process.error_logs.iter().chain(servers).filter_map(|log| match &log.target {
+        LogTarget::File(path) => Some(path),
+        LogTarget::Stderr | LogTarget::Syslog(_) => None,
+    })
 }
 
 /// `-s`
@@ -229,6 +240,11 @@ fn run(
     };
     let load = loading::again(Inputs { nginx: Some(inputs), ..Inputs::default() }, Voice::Nginx);
     let is_successor = inherited.is_some();
+    let pid_file = stream.process.pid.clone();
+    if let Some(complaint) = unopenable_file(log_files(stream)) {
+        voice.say(LogLevel::Emerg, &complaint);
+        return ExitCode::FAILURE;
+    }
     let supervisor = match Supervisor::prepare(face, plan, load, inherited) {
         Ok(supervisor) => supervisor,
         Err(Refusal::Listen(lines)) => {
@@ -241,6 +257,11 @@ fn run(
             return ExitCode::FAILURE;
         }
     };
+    // The supervisor writes it; people are told where they look.
+    if let Some(complaint) = unopenable_file([&pid_file].into_iter()) {
+        voice.say(LogLevel::Emerg, &complaint);
+        return ExitCode::FAILURE;
+    }
     let to_stderr = log.outputs.iter().any(|(output, _)| *output == Output::Stderr);
     let launch = match daemon && !is_successor {
         // The process before this one waits for its child.

@@ -21,7 +21,7 @@ pub(super) struct Mouth {
 impl Mouth {
     pub(super) fn open(inputs: &NginxInput) -> Mouth {
         let path = inputs.error_log.clone().unwrap_or_else(|| PathBuf::from(ERROR_LOG));
-        let only_log = path.as_os_str() == "stderr";
+        let mut only_log = path.as_os_str() == "stderr";
         let output = if only_log { Output::Stderr } else { Output::File(path) };
         let mut settings = Settings {
             voice: Voice::Nginx,
@@ -30,7 +30,9 @@ impl Mouth {
         };
         if let Err(error) = log::configure(&settings) {
             eprintln!("nginx: [alert] could not open error log file: {error}");
-            settings.outputs.clear();
+            settings.outputs = vec![(Output::Stderr, LogLevel::Notice)];
+            // There is nothing to open.
+            only_log = log::configure(&settings).is_ok();
         }
         Mouth { settings, only_log }
     }
