@@ -41,7 +41,7 @@ const AT_ONCE: usize = 6;
 /// A busy machine may spoil one; then it is played again, alone.
 const TRIES: usize = 3;
 /// As many as there must be at least.
-const PROMISED: usize = 70;
+const PROMISED: usize = 250;
 
 /// The folders of `fixtures/stream`, each a test.
 macro_rules! areas {
