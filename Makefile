@@ -3,7 +3,7 @@
 .PHONY: help demo test check bench packages fuzz build
 
 # The real programs that the tests hold Evenkeel against, and the tools that watch them.
-PEERS := keepalived snmpd snmp snmptrapd dbus iputils-ping python3-aiosmtpd nginx libnginx-mod-stream psmisc procps tcpdump tshark nftables iproute2 util-linux
+PEERS := netcat-openbsd keepalived snmpd snmp snmptrapd dbus iputils-ping python3-aiosmtpd nginx libnginx-mod-stream psmisc procps tcpdump tshark nftables iproute2 util-linux
 BUILD := gcc libc6-dev
 
 help: ## This list
