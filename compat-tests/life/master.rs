@@ -158,9 +158,9 @@ pub(super) fn send(pid: i32, signal: Signal) {
 /// Waits until the process has ended.
 pub(super) fn ends(pid: i32) {
     let gone = || {
-        // It may be ours to bury.
+        // It is ours to bury, once its last thread has gone.
         let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
-        !Path::new(&format!("/proc/{pid}")).exists() || is_zombie(pid)
+        !Path::new(&format!("/proc/{pid}")).exists()
     };
     assert!(wait_for(gone), "{pid} doesn't end");
 }
@@ -180,11 +180,6 @@ pub(super) fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
 pub(super) fn title(pid: i32) -> String {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
-}
-
-fn is_zombie(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
 
 fn children(pid: i32) -> Vec<i32> {

@@ -372,6 +372,19 @@ pub fn allow_core_dumps() -> io::Result<()> {
     Ok(())
 }
 
+/// Core files of this process have at most so many bytes; a process that has given up root leaves
+/// one, too.
+pub fn limit_core_dumps(bytes: u64) -> io::Result<()> {
+    use nix::sys::resource::{Resource, setrlimit};
+    setrlimit(Resource::RLIMIT_CORE, bytes, bytes)?;
+    Ok(())
+}
+
+/// A process that has changed its user may leave a core file, too.
+pub fn be_dumpable() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_dumpable(true)?)
+}
+
 /// The soft limit of open descriptors up to `number` (or the hard limit); root raises the hard
 /// limit where needed.
 pub fn allow_descriptors(number: u64) -> io::Result<()> {

@@ -55,6 +55,11 @@ pub fn run_on_set(set: &CpuSet) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), set)?)
 }
 
+/// Lets the calling thread run where the process's first thread may.
+pub fn run_as_process() -> io::Result<()> {
+    Ok(sched_setaffinity(Pid::from_raw(0), &sched_getaffinity(Pid::this())?)?)
+}
+
 /// Keeps in memory what is in memory, and what comes into it.
 pub fn lock_memory() -> io::Result<()> {
     mlockall(MlockAllFlags::MCL_CURRENT)?;

@@ -14,6 +14,7 @@ pub use door::{Bind, Doors, Limit, LimitZone};
 
 use super::address::Endpoint;
 use super::variable;
+use crate::plan::placement::Placement;
 use crate::plan::process::{ErrorLog, Variable};
 use crate::plan::stream::{Address, ListenOptions};
 use crate::plan::track::RunAs;
@@ -76,6 +77,7 @@ pub struct Main {
     pub worker_shutdown_timeout: Option<Duration>,
     pub worker_rlimit_nofile: Option<u64>,
     pub environment: Vec<Variable>,
+    pub placement: Placement,
     pub error_logs: Vec<ErrorLog>,
     /// `load_module`, by file name.
     pub modules: HashSet<String>,

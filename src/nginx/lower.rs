@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstream};
 use super::template::Names;
+use crate::plan::placement::Affinity;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
     Address, Admission, Balance, Content, Datagrams, Listener, NextUpstream, Outward, Peer, Server,
@@ -50,7 +51,22 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         out.push(Diagnostic::error("nginx/worker-connections", message));
         return (None, out);
     }
+    out.extend(unequal_masks(config, plan.process.workers));
     (Some(plan), out)
+}
+
+/// nginx's complaint about `worker_cpu_affinity`.
+fn unequal_masks(config: &NginxConfig, workers: usize) -> Option<Diagnostic> {
+    let Some(Affinity::Masks(masks)) = &config.main.placement.affinity else { return None };
+    let workers = match workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    (masks.len() != 1 && masks.len() != workers).then(|| {
+        let message = "the number of \"worker_processes\" is not equal to the number of \
+                       \"worker_cpu_affinity\" masks, using last mask for remaining worker processes";
+        Diagnostic::warning("nginx/affinity", message)
+    })
 }
 
 fn process(config: &NginxConfig) -> StreamProcess {
@@ -65,7 +81,10 @@ fn process(config: &NginxConfig) -> StreamProcess {
         error_logs.push(ErrorLog { target, level: LogLevel::default() });
     }
     StreamProcess {
-        workers: main.worker_processes.unwrap_or(1),
+        workers: match main.master_process {
+            Some(false) => 1,
+            _ => main.worker_processes.unwrap_or(1),
+        },
         worker_connections: connections.unwrap_or(DEFAULT_CONNECTIONS),
         user: main.user.clone(),
         pid: main.pid.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PID)),
@@ -74,6 +93,7 @@ fn process(config: &NginxConfig) -> StreamProcess {
         shutdown_timeout: main.worker_shutdown_timeout,
         rlimit_nofile: main.worker_rlimit_nofile,
         environment: main.environment.clone(),
+        placement: main.placement.clone(),
         error_logs,
     }
 }

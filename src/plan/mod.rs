@@ -15,6 +15,7 @@ pub mod device;
 pub mod fact;
 pub mod group;
 pub mod pattern;
+pub mod placement;
 pub mod process;
 pub mod rare;
 pub mod route;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::placement::Placement;
 use super::seconds;
 use super::track::RunAs;
 
@@ -31,6 +32,8 @@ pub struct StreamProcess {
     /// `env`
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<Variable>,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub placement: Placement,
     /// `error_log` of the main context, first to last; empty: the built-in default.
     pub error_logs: Vec<ErrorLog>,
 }

@@ -48,6 +48,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         default: Some("on"),
+        support: Support::Partial("off: one worker, which still is a process of its own"),
         ..row(
             "master_process",
             MAIN,
@@ -94,25 +95,9 @@ pub(super) static ROWS: &[Row] = &[
         default: Some("nobody"),
         ..row("user", MAIN, TAKE12, "USER [GROUP]", "Whom workers run as.", user)
     },
-    Directive {
-        default: Some("0"),
-        support: Support::Refused("workers keep the priority that they were started with"),
-        ..row("worker_priority", MAIN, ONE, "NUMBER", "Workers' nice value.", priority)
-    },
-    Directive {
-        support: Support::Refused("the kernel places workers"),
-        ..row("worker_cpu_affinity", MAIN, SOME, "auto|MASK…", "Each worker's CPUs.", affinity)
-    },
     row("worker_rlimit_nofile", MAIN, ONE, "NUMBER", "Most open files.", |c, n, out| {
         slot::number(&mut c.main.worker_rlimit_nofile, n, out)
     }),
-    Directive {
-        support: Support::Refused("core dumps keep the limit of whoever started Evenkeel"),
-        ..row("worker_rlimit_core", MAIN, ONE, "SIZE", "Largest core dump.", |_, n, out| {
-            slot::size(&mut None, n, out);
-            slot::lose(&n.name, "core dumps keep the limit of whoever started Evenkeel", out);
-        })
-    },
     row(
         "worker_shutdown_timeout",
         MAIN,
@@ -121,12 +106,6 @@ pub(super) static ROWS: &[Row] = &[
         "Open sessions are cut this long after a graceful stop or a reload.",
         |c, n, out| slot::time(&mut c.main.worker_shutdown_timeout, n, out),
     ),
-    Directive {
-        support: Support::Refused("workers stay in the folder that they were started in"),
-        ..row("working_directory", MAIN, ONE, "FOLDER", "Workers' folder.", |_, n, out| {
-            slot::lose(&n.name, "workers stay in the folder that they were started in", out)
-        })
-    },
     Directive {
         repeat: Repeat::Adds,
         ..row(
@@ -204,30 +183,6 @@ fn environment(config: &mut NginxConfig, node: &Node, _: &mut Diagnostics) {
         None => (&*text, None),
     };
     config.main.environment.push(Variable { name: name.to_owned(), value });
-}
-
-fn priority(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let text = slot::first(node).lossy();
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
-    match slot::count(digits) {
-        Some(0) => {}
-        Some(_) => {
-            slot::lose(&node.name, "workers keep the priority that they were started with", out)
-        }
-        None => slot::invalid(node, "number", out),
-    }
-}
-
-fn affinity(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    for mask in node.args.iter().filter(|mask| !mask.is("auto")) {
-        if let Some(bad) = mask.text.iter().find(|byte| !matches!(byte, b'0' | b'1' | b' ')) {
-            let bad = String::from_utf8_lossy(&[*bad]).into_owned();
-            let message = format!("invalid character \"{bad}\" in \"worker_cpu_affinity\"");
-            out.push(Diagnostic::error("nginx/invalid-value", message).at(mask.span));
-            return;
-        }
-    }
-    slot::lose(&node.name, "the kernel places workers", out);
 }
 
 fn thread_pool(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {

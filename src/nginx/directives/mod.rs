@@ -20,6 +20,7 @@ mod map;
 mod module;
 mod outward;
 mod pattern;
+mod placement;
 mod proxy;
 pub(super) mod slot;
 mod split;
@@ -33,6 +34,7 @@ type Row = Directive<NginxConfig>;
 pub fn all() -> impl Iterator<Item = &'static Directive<NginxConfig>> + Clone {
     [
         main::ROWS,
+        placement::ROWS,
         events::ROWS,
         core::ROWS,
         upstream::ROWS,

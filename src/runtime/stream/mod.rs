@@ -11,6 +11,7 @@ mod conversation;
 mod counters;
 mod engine;
 mod log;
+mod placing;
 mod record;
 mod relay;
 mod role;
@@ -29,7 +30,6 @@ use tokio::sync::mpsc;
 pub use counters::Counters;
 pub use role::run;
 
-use crate::kernel::process::allow_descriptors;
 use crate::plan::StreamPlan;
 use crate::plan::process::LogLevel;
 use log::Logbook;
@@ -55,7 +55,7 @@ pub struct Stream {
 
 impl Stream {
     /// Everything but the workers, whom [`Stream::staff`] starts. The sockets are those of
-    /// `plan.sockets()`, in that order, bound and listening. Sets `worker_rlimit_nofile`.
+    /// `plan.sockets()`, in that order, bound and listening. Sets limits and priority.
     ///
     /// # Errors
     /// A log file that can't be opened, descriptors that don't fit the plan, or a kernel that
@@ -63,7 +63,7 @@ impl Stream {
     pub fn prepare(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
         let mut logbook = Logbook::default();
         let generation = Arc::new(Generation::build(plan, sockets, &mut logbook, None)?);
-        limit_descriptors(&generation);
+        placing::place_process(&generation);
         let (alive, ended) = mpsc::channel(1);
         Ok(Self {
             generation,
@@ -85,7 +85,7 @@ impl Stream {
     pub fn reload(&mut self, plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<()> {
         let old = Some(&*self.generation);
         let generation = Arc::new(Generation::build(plan, sockets, &mut self.logbook, old)?);
-        limit_descriptors(&generation);
+        placing::place_process(&generation);
         let wanted = generation.workers();
         self.generation = generation;
         let closed = Arc::new(self.generation.closed());
@@ -165,15 +165,5 @@ impl Drop for Stream {
     /// Nobody is left to tell the workers anything.
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// `worker_rlimit_nofile`. As in nginx, a limit that can't be had costs a line in the log.
-fn limit_descriptors(generation: &Generation) {
-    let Some(limit) = generation.process.rlimit_nofile else { return };
-    if let Err(error) = allow_descriptors(limit) {
-        let error = crate::proxy::message::Errno(&error);
-        let text = format_args!("setrlimit(RLIMIT_NOFILE, {limit}) failed {error}");
-        generation.log.write(LogLevel::Alert, None, text);
     }
 }

@@ -27,6 +27,7 @@ fn serve(control: &Control) -> io::Result<()> {
     let Some(Instruction::Start(assignment)) = control.wait::<StreamPlan>()? else { return Ok(()) };
     let Assignment { plan, listeners } = assignment;
     let user = plan.process.user.clone();
+    let leaves_cores = plan.process.placement.core_limit.is_some();
     // Log files are opened, and the limit of descriptors is raised, with the rights of now.
     let transparent = plan
         .servers
@@ -38,6 +39,9 @@ fn serve(control: &Control) -> io::Result<()> {
             process::become_user_with_raw_sockets(&user.name, user.uid, user.gid)?;
         } else {
             process::become_user(&user.name, user.uid, user.gid)?;
+        }
+        if leaves_cores {
+            process::be_dumpable()?;
         }
     }
     // Threads have the rights of the one that starts them.

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use super::counters::Counters;
 use super::engine::Engine;
+use super::placing::place_worker;
 use super::service::Generation;
 use crate::kernel::ready::when_readable;
 
@@ -43,7 +44,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker with a number from 0 that serves `generation`. `alive` is dropped when it has ended.
+    /// Starts a worker with a number from 0 that serves `generation`. `alive` is dropped when it
+    /// has ended.
     pub(super) fn spawn(
         index: usize,
         generation: Arc<Generation>,
@@ -57,13 +59,14 @@ impl Worker {
             let _alive = alive;
             let serving = Mutex::new(generation);
             let mut engine = Some(engine);
+            place_worker(&current(&serving), index, false);
             loop {
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     let engine = match engine.take() {
                         Some(engine) => engine,
                         None => Engine::new(index, current(&serving), Arc::clone(&counters))?,
                     };
-                    run(engine, &mut inbox, &serving)
+                    run(engine, index, &mut inbox, &serving)
                 }));
                 match result {
                     Ok(Ok(())) => return,
@@ -104,15 +107,17 @@ fn remember(serving: &Mutex<Arc<Generation>>, generation: &Arc<Generation>) {
 
 fn run(
     engine: Engine,
+    index: usize,
     inbox: &mut mpsc::UnboundedReceiver<Order>,
     serving: &Mutex<Arc<Generation>>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(drive(engine, inbox, serving))
+    runtime.block_on(drive(engine, index, inbox, serving))
 }
 
 async fn drive(
     mut engine: Engine,
+    index: usize,
     inbox: &mut mpsc::UnboundedReceiver<Order>,
     serving: &Mutex<Arc<Generation>>,
 ) -> io::Result<()> {
@@ -130,6 +135,9 @@ async fn drive(
             biased;
             order = inbox.recv() => match order {
                 Some(Order::Switch(generation, _done)) => {
+                    if current(serving).process.placement != generation.process.placement {
+                        place_worker(&generation, index, true);
+                    }
                     *serving.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&generation);
                     engine.switch(Instant::now(), generation)?;
                 }

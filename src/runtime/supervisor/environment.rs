@@ -7,7 +7,7 @@ use crate::plan::process::StreamProcess;
 
 /// What the loader and the libraries read when a program starts. nginx's workers are copies of a
 /// process that has read it; ours are started anew.
-const READ_EARLY: [&str; 5] = ["LD_", "OPENSSL_", "GLIBC_TUNABLES", "MALLOC_", "SSL_"];
+const READ_EARLY: [&str; 4] = ["LD_", "OPENSSL_", "GLIBC_TUNABLES", "MALLOC_"];
 
 /// nginx keeps `TZ` and what `env` names.
 pub(super) fn environment(process: &StreamProcess) -> Vec<(OsString, OsString)> {
