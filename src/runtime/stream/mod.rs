@@ -126,6 +126,7 @@ impl Stream {
 
     /// Accepts no more and lets the sessions finish; `worker_shutdown_timeout` bounds that.
     pub fn quit(&mut self) {
+        tracing::info!("gracefully shutting down");
         self.generation = Arc::new(self.generation.closed());
         let closed = Arc::clone(&self.generation);
         self.end(|| Order::Quit(Arc::clone(&closed)));
