@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Top-level modules by layer, lowest first (`../shared/DESIGN.md`, "Layers").
 const LAYERS: [&[&str]; 9] = [
     &["text", "kernel"],
-    &["plan", "directive", "host"],
+    &["plan", "directive", "host", "tls"],
     &["keepalived", "nginx", "native"],
     &["load"],
     &["vrrp", "guard", "bfd", "health", "proxy", "agentx"],
@@ -17,9 +17,11 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Imports inside a layer that are meant, each with its reason.
-const ALLOWED: [(&str, &str); 1] = [
+const ALLOWED: [(&str, &str); 2] = [
     // A host resolves users into the plan's type.
     ("host", "plan"),
+    // A context is made of the plan's settings.
+    ("tls", "plan"),
 ];
 
 /// Imports that the design forbids though they go downward.

@@ -25,6 +25,9 @@ pub mod directive;
 /// Layer 1. What a config's meaning depends on besides its text: files, interfaces, users, names.
 pub mod host;
 
+/// Layer 1. OpenSSL contexts of what the Plan says, for whoever checks and whoever serves.
+pub mod tls;
+
 /// Layer 2. keepalived.conf: expansion, parsing, its keyword tables, lowering to a Plan.
 pub mod keepalived;
 

@@ -20,6 +20,7 @@ pub mod namespace;
 pub mod neighbour;
 pub mod netlink;
 pub mod nftables;
+pub mod openssl;
 pub mod proc;
 pub mod process;
 pub mod raw;

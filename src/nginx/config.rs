@@ -23,6 +23,8 @@ use crate::text::{FileId, Span};
 /// What is in nginx.conf and all its includes.
 #[derive(Clone, Debug, Default)]
 pub struct NginxConfig {
+    /// The folder of nginx.conf: relative names of certificates start here.
+    pub folder: PathBuf,
     /// `-p`: relative paths of logs and the pid file start here.
     pub prefix: PathBuf,
     pub main: Main,
@@ -123,8 +125,8 @@ pub struct Settings {
     pub doors: Doors,
     pub error_logs: Vec<ErrorLog>,
     pub preread: super::preread::Settings,
-    /// Words of `ssl_protocols` and `proxy_ssl_protocols`, by directive.
-    pub ssl_protocols: HashSet<(bstr::BString, bstr::BString)>,
+    pub ssl: super::tls::Server,
+    pub proxy_ssl: super::tls::Client,
 }
 
 /// `server {}`
@@ -134,6 +136,8 @@ pub struct Server {
     pub open: Span,
     pub settings: Settings,
     pub listens: Vec<Listen>,
+    /// Found when `stream {}` ends: see [`super::tls::load`].
+    pub tls: super::tls::Found,
     /// There was a `listen`, right or wrong.
     pub has_listen: bool,
     pub pass: Option<Pass>,
@@ -167,6 +171,7 @@ pub struct Listen {
     /// Where it really listens, one per address and port.
     pub addresses: Vec<Address>,
     pub udp: bool,
+    pub ssl: bool,
     pub backlog: Option<u32>,
     pub ipv6_only: Option<bool>,
     pub reuse_port: bool,
@@ -238,6 +243,8 @@ pub(super) enum Question {
     Trusted { name: String, span: Span },
     /// The last `listen` of the last server.
     Listen,
+    /// `ssl_password_file` and its like.
+    Passwords(super::tls::PasswordFile),
     /// The last server of the last upstream.
     UpstreamServer,
 }
@@ -281,6 +288,7 @@ impl Server {
             open,
             settings: Settings::default(),
             listens: Vec::new(),
+            tls: super::tls::Found::default(),
             has_listen: false,
             pass: None,
             answer: None,

@@ -4,12 +4,13 @@
 use super::address::Endpoint;
 use super::config::{self, Settings, Stream};
 use super::parse::same_line;
+use super::tls::load::{self, Place};
 use super::variable;
 use super::walk::Walk;
-use crate::text::{Diagnostic, Diagnostics};
+use crate::text::{Diagnostic, Diagnostics, Span};
 
 /// Checks that every server has a handler, every upstream a peer, every `proxy_pass` a target.
-pub(super) fn check(walk: &mut Walk<'_>) {
+pub(super) fn check(walk: &mut Walk<'_>, close: Span) {
     let mut out = Diagnostics::default();
     let (host, sources) = (walk.host, walk.sources);
     let Some(stream) = walk.config.stream.as_mut() else { return };
@@ -18,6 +19,9 @@ pub(super) fn check(walk: &mut Walk<'_>) {
         let diagnostic = Diagnostic::error("nginx/no-handler", "no handler for server");
         out.push(diagnostic.at(server.open).help(help));
     }
+    let folder = &walk.config.folder;
+    let place = super::tls::load::Place { host, folder };
+    tls_towards_peers(stream, &place, &mut out);
     for upstream in &stream.upstreams {
         if !upstream.servers.is_empty() && upstream.servers.iter().all(|server| server.backup) {
             let message = format!("no servers in upstream \"{}\"", upstream.name);
@@ -51,6 +55,7 @@ pub(super) fn check(walk: &mut Walk<'_>) {
             });
         }
     }
+    tls_towards_clients(stream, &place, close, &mut out);
     let defined = &walk.config.variables_defined;
     let unknown =
         |used: &&variable::Use| !variable::is_built_in(&used.name) && !defined.contains(&used.name);
@@ -74,6 +79,46 @@ pub(super) fn undeclared_zones(walk: &mut Walk<'_>) {
         let message = format!("zero size shared memory zone \"{zone}\"");
         let help = format!("add `limit_conn_zone KEY zone={zone}:SIZE;`");
         walk.push(Diagnostic::error("nginx/unknown-zone", message).help(help));
+    }
+}
+
+/// `proxy_ssl on`
+fn tls_towards_peers(stream: &mut Stream, place: &Place<'_>, out: &mut Diagnostics) {
+    let outer = &stream.settings.proxy_ssl;
+    for server in &mut stream.servers {
+        let typed = server.settings.proxy_ssl.over(outer);
+        if !typed.enabled.unwrap_or(false) {
+            continue;
+        }
+        match load::client(&typed, place) {
+            Ok((plan, late)) => {
+                server.tls.peers = Some(Box::new(plan));
+                server.tls.late_of_peers = late;
+            }
+            Err(complaint) => out.push(Diagnostic::error("nginx/tls", complaint.message)),
+        }
+    }
+}
+
+/// `listen … ssl`
+fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out: &mut Diagnostics) {
+    let outer = &stream.settings.ssl;
+    for server in &mut stream.servers {
+        let Some(listen) = server.listens.iter().rfind(|listen| listen.ssl) else { continue };
+        match load::server(&server.settings.ssl.over(outer), place) {
+            Ok((plan, late)) => {
+                server.tls.clients = Some(Box::new(plan));
+                server.tls.late_of_clients = late;
+            }
+            Err(complaint) => {
+                let diagnostic = Diagnostic::error("nginx/tls", complaint.message);
+                out.push(match complaint.about_listen {
+                    true => diagnostic.at(listen.span),
+                    false if complaint.about_end => diagnostic.at(close),
+                    false => diagnostic,
+                });
+            }
+        }
     }
 }
 
@@ -104,7 +149,8 @@ impl Settings {
             doors: self.doors.over(&outer.doors),
             error_logs: error_logs.clone(),
             preread: self.preread.over(&outer.preread),
-            ssl_protocols: self.ssl_protocols.clone(),
+            ssl: self.ssl.over(&outer.ssl),
+            proxy_ssl: self.proxy_ssl.over(&outer.proxy_ssl),
         }
     }
 }

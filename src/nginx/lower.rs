@@ -4,7 +4,7 @@
 mod door;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstream};
@@ -40,7 +40,7 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
     };
     if let Some(stream) = &config.stream {
         let mut names = Names::new(config);
-        lower_stream(stream, &mut names, &mut plan);
+        lower_stream(stream, &config.folder, &mut names, &mut plan);
         plan.variables = names.into_variables();
     }
     let (connections, sockets) = (plan.process.worker_connections, plan.sockets().count());
@@ -98,7 +98,7 @@ fn process(config: &NginxConfig) -> StreamProcess {
     }
 }
 
-fn lower_stream(stream: &Stream, names: &mut Names, plan: &mut StreamPlan) {
+fn lower_stream(stream: &Stream, folder: &Path, names: &mut Names, plan: &mut StreamPlan) {
     plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
     plan.zones = door::zones(&stream.limit_zones, names);
     let mut implicit = HashMap::new();
@@ -127,7 +127,9 @@ fn lower_stream(stream: &Stream, names: &mut Names, plan: &mut StreamPlan) {
         let admission = door::admission(&settings.doors, &stream.limit_zones);
         let outward = door::outward(&settings.doors, names);
         let lowered = lower_server(settings, content, sets, server.open);
-        plan.servers.push(Server { admission, outward, ..lowered });
+        let mut lowered = Server { admission, outward, ..lowered };
+        super::tls::lower(server, &mut lowered, names, &stream.settings, folder);
+        plan.servers.push(lowered);
         for listen in &server.listens {
             bound.extend(listen.addresses.iter().map(|_| listen.bound));
         }
@@ -145,6 +147,8 @@ fn lower_server(
     Server {
         content,
         sets,
+        tls: None,
+        peer_tls: None,
         preread: settings.preread.lower(),
         admission: Admission::default(),
         outward: Outward::default(),
@@ -183,6 +187,7 @@ fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener
         proxy_protocol: listen.proxy_protocol,
         options: listen.options.clone(),
         shares: None,
+        ssl: listen.ssl,
         span: listen.span,
     })
 }

@@ -16,6 +16,7 @@ mod lower;
 mod parse;
 mod preread;
 mod template;
+pub mod tls;
 mod token;
 pub mod variable;
 mod walk;
@@ -52,6 +53,7 @@ pub fn read(
 ) -> (NginxConfig, Diagnostics) {
     let path = input.prefix.join(&input.file);
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let config_folder = folder.clone();
     let first_file = sources.files().len();
     let mut parser = parse::Parser::new(sources, host, folder);
     if let Some(text) = &input.global {
@@ -60,6 +62,7 @@ pub fn read(
     parser.main_file(&path);
     let parsed = parser.parsed;
     let mut config = NginxConfig {
+        folder: config_folder,
         prefix: input.prefix.clone(),
         error_log: input.error_log.clone(),
         files: (first_file..sources.files().len()).map(|at| FileId(at as u32)).collect(),

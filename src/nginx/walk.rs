@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::config::{self, NginxConfig, Question, Scope, Server, Upstream};
 use super::directives::slot::UNSUPPORTED;
 use super::parse::{Parsed, same_line};
-use super::{directives, foreign, inherit, variable};
+use super::{directives, foreign, inherit, tls, variable};
 use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Body, Directive, Repeat, Support};
 use crate::host::Host;
@@ -245,7 +245,8 @@ impl<'a> Walk<'a> {
         let no_listen = |server: &mut Server| !server.has_listen;
         let no_peer = |upstream: &mut Upstream| !upstream.has_server;
         if inner == "stream" {
-            inherit::check(self);
+            let close = Span { start: node.span.end.saturating_sub(1), ..node.span };
+            inherit::check(self, close);
         } else if inner == "server" && self.config.server().is_some_and(no_listen) {
             let message = "no \"listen\" is defined for server";
             self.push(Diagnostic::error("nginx/no-listen", message).at(open));
@@ -280,6 +281,24 @@ impl<'a> Walk<'a> {
                 }
                 let networks = found.into_iter().map(Network::of);
                 self.config.settings().doors.trusted.extend(networks);
+            }
+            Question::Passwords(file) => {
+                let folder = self.config.folder.clone();
+                let place = tls::load::Place { host: self.host, folder: &folder };
+                let passwords = match place.passwords(&file.name) {
+                    Ok(passwords) => passwords,
+                    Err(message) => {
+                        let diagnostic = Diagnostic::error("nginx/unreadable-file", message);
+                        out.push(diagnostic.at(file.span));
+                        return;
+                    }
+                };
+                let settings = self.config.settings();
+                let common = match file.towards_peers {
+                    true => &mut settings.proxy_ssl.common,
+                    false => &mut settings.ssl.common,
+                };
+                common.passwords = Some(passwords);
             }
             Question::Listen => self.answer_listen(out),
             Question::UpstreamServer => {

@@ -25,6 +25,7 @@ pub mod stream;
 pub mod table;
 pub mod telling;
 pub mod template;
+pub mod tls;
 pub mod track;
 pub mod vrrp;
 pub mod vrrp_process;

@@ -13,6 +13,7 @@ pub use socket::{Bind, BindSource, HeaderVersion, KeepaliveTimes, ListenOptions,
 
 use super::process::{ErrorLog, StreamProcess};
 use super::template::{Template, Variable, VariableId};
+use super::tls::{ClientTls, ServerTls};
 use super::{is_default, seconds};
 use crate::text::Span;
 
@@ -78,6 +79,9 @@ pub struct Listener {
     /// The address on whose socket its connections come in: that of all addresses on its port.
     #[serde(default, skip_serializing_if = "is_default")]
     pub shares: Option<Address>,
+    /// `ssl`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ssl: bool,
     pub span: Span,
 }
 
@@ -124,6 +128,12 @@ pub struct Server {
     /// `set`, in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sets: Vec<(VariableId, Template)>,
+    /// For `listen … ssl`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tls: Option<Box<ServerTls>>,
+    /// `proxy_ssl on`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub peer_tls: Option<Box<ClientTls>>,
     /// `ssl_preread on`
     #[serde(default, skip_serializing_if = "is_default")]
     pub preread: Option<Preread>,

@@ -15,6 +15,8 @@ pub enum Doing {
     ReadingHeader,
     /// Before a peer is looked for.
     Initializing,
+    /// TLS with this side.
+    Handshaking(Side),
     Connecting,
     Proxying,
     ReadingFrom(Side),
@@ -24,6 +26,8 @@ pub enum Doing {
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Doing::Handshaking(Side::Client) => "SSL handshaking",
+            Doing::Handshaking(Side::Upstream) => "SSL handshaking to upstream",
             Doing::Prereading => "prereading client data",
             Doing::ReadingHeader => "reading PROXY protocol",
             Doing::Initializing => "initializing session",

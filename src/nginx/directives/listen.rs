@@ -29,6 +29,7 @@ pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) 
         endpoint,
         addresses: Vec::new(),
         udp: false,
+        ssl: false,
         backlog: None,
         ipv6_only: None,
         reuse_port: false,
@@ -108,7 +109,7 @@ fn parameter(
             }
             "ssl" => {
                 seen.ssl = true;
-                slot::refuse(word, "TLS isn't ended here yet", out);
+                listen.ssl = true;
             }
             "proxy_protocol" => {
                 seen.proxy_protocol = true;

@@ -1,166 +1,208 @@
-//! TLS on both sides: not there yet. What only prepares it is accepted without effect and with a
-//! warning; `listen … ssl` and `proxy_ssl on`, which would change what is sent, are refused.
+//! TLS on both sides: `ssl_*` towards clients, `proxy_ssl_*` towards peers.
 
 use super::slot;
 use super::{Arity, BOTH, Directive, ONE, Repeat, Row, SOME, Support, TAKE12, TAKE123, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
-use crate::text::{Diagnostic, Diagnostics, Node};
+use crate::nginx::config::Question;
+use crate::nginx::tls::{self, PasswordFile};
+use crate::plan::tls::{Verify, Version};
+use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
-const NO_TLS: Support = Support::Refused("TLS is neither ended nor begun here yet");
-const VERSIONS: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+const PEM_ONLY: Support = Support::Partial("not from engines or stores of OpenSSL");
+const READ_ANEW: Support =
+    Support::Ignored("certificates with variables are read anew for each handshake");
+const NO_OCSP: &str = "nobody is asked whether a certificate is revoked; ssl_crl knows without";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
         default: Some("off"),
-        support: NO_TLS,
-        ..row("proxy_ssl", BOTH, Flag, "on|off", "TLS towards peers.", proxy_ssl)
+        ..row("proxy_ssl", BOTH, Flag, "on|off", "TLS towards peers.", |c, n, out| {
+            slot::flag(&mut c.settings().proxy_ssl.enabled, n, out)
+        })
     },
     Directive {
         default: Some("on"),
-        support: NO_TLS,
-        ..row("proxy_ssl_session_reuse", BOTH, Flag, "on|off", "Resume TLS sessions.", flag)
+        ..row(
+            "proxy_ssl_session_reuse",
+            BOTH,
+            Flag,
+            "on|off",
+            "Resume TLS sessions.",
+            |c, n, out| slot::flag(&mut c.settings().proxy_ssl.reuse_sessions, n, out),
+        )
     },
     Directive {
         repeat: Repeat::Adds,
         default: Some("TLSv1.2 TLSv1.3"),
-        support: NO_TLS,
         ..row("proxy_ssl_protocols", BOTH, SOME, "PROTOCOL…", "TLS versions.", protocols)
     },
     Directive {
         default: Some("DEFAULT"),
-        support: NO_TLS,
-        ..row("proxy_ssl_ciphers", BOTH, ONE, "CIPHERS", "Ciphers offered.", value)
+        ..row("proxy_ssl_ciphers", BOTH, ONE, "CIPHERS", "Ciphers offered.", |c, n, _| {
+            set(&mut c.settings().proxy_ssl.common.ciphers, n)
+        })
     },
     Directive {
         default: Some("the host of proxy_pass"),
-        support: NO_TLS,
-        ..row("proxy_ssl_name", BOTH, ONE, "NAME", "The name expected in a certificate.", value)
+        ..row(
+            "proxy_ssl_name",
+            BOTH,
+            ONE,
+            "NAME",
+            "The name expected in a certificate.",
+            |c, n, _| c.settings().proxy_ssl.name = Some(slot::first(n).text.clone()),
+        )
     },
     Directive {
         default: Some("off"),
-        support: NO_TLS,
-        ..row("proxy_ssl_server_name", BOTH, Flag, "on|off", "Send that name.", flag)
+        ..row("proxy_ssl_server_name", BOTH, Flag, "on|off", "Send that name.", |c, n, out| {
+            slot::flag(&mut c.settings().proxy_ssl.send_name, n, out)
+        })
     },
     Directive {
         since: Some("1.31"),
-        support: NO_TLS,
-        ..row("proxy_ssl_alpn", BOTH, SOME, "PROTOCOL…", "Protocols offered.", value)
+        ..row("proxy_ssl_alpn", BOTH, SOME, "PROTOCOL…", "Protocols offered.", alpn)
     },
     Directive {
         default: Some("off"),
-        support: NO_TLS,
-        ..row("proxy_ssl_verify", BOTH, Flag, "on|off", "Check certificates.", flag)
+        ..row("proxy_ssl_verify", BOTH, Flag, "on|off", "Check certificates.", |c, n, out| {
+            slot::flag(&mut c.settings().proxy_ssl.verify, n, out)
+        })
     },
     Directive {
         default: Some("1"),
-        support: NO_TLS,
-        ..row("proxy_ssl_verify_depth", BOTH, ONE, "NUMBER", "Longest chain.", number)
+        ..row("proxy_ssl_verify_depth", BOTH, ONE, "NUMBER", "Longest chain.", |c, n, out| {
+            slot::number(&mut c.settings().proxy_ssl.common.verify_depth, n, out)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("proxy_ssl_trusted_certificate", BOTH, ONE, "FILE", "Who may sign.", value)
+        ..row("proxy_ssl_trusted_certificate", BOTH, ONE, "FILE", "Who may sign.", |c, n, _| {
+            set(&mut c.settings().proxy_ssl.common.trusted, n)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("proxy_ssl_crl", BOTH, ONE, "FILE", "Revoked certificates.", value)
+        ..row("proxy_ssl_crl", BOTH, ONE, "FILE", "Revoked certificates.", |c, n, _| {
+            set(&mut c.settings().proxy_ssl.common.revoked, n)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("proxy_ssl_certificate", BOTH, ONE, "FILE", "Our certificate.", value)
+        ..row("proxy_ssl_certificate", BOTH, ONE, "FILE", "Our certificate.", |c, n, _| {
+            add(&mut c.settings().proxy_ssl.common.certificates, n)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("proxy_ssl_certificate_key", BOTH, ONE, "FILE", "Its key.", value)
+        support: PEM_ONLY,
+        ..row("proxy_ssl_certificate_key", BOTH, ONE, "FILE", "Its key.", |c, n, _| {
+            add(&mut c.settings().proxy_ssl.common.keys, n)
+        })
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.4"),
-        support: NO_TLS,
+        support: READ_ANEW,
         ..row(
             "proxy_ssl_certificate_cache",
             BOTH,
             TAKE123,
             "off|max=N …",
             "Certificates kept.",
-            value,
+            super::any_value,
         )
     },
     Directive {
-        support: NO_TLS,
-        ..row("proxy_ssl_password_file", BOTH, ONE, "FILE", "Passwords of keys.", value)
+        ..row("proxy_ssl_password_file", BOTH, ONE, "FILE", "Passwords of keys.", passwords)
     },
     Directive {
         repeat: Repeat::Adds,
-        support: NO_TLS,
         ..row(
             "proxy_ssl_conf_command",
             BOTH,
             Arity::TWO,
             "NAME VALUE",
             "Settings of OpenSSL.",
-            value,
+            |c, n, _| command(&mut c.settings().proxy_ssl.common, n),
         )
     },
     Directive {
         default: Some("60s"),
-        support: NO_TLS,
-        ..row("ssl_handshake_timeout", BOTH, ONE, "TIME", "Wait for the handshake.", time)
+        ..row("ssl_handshake_timeout", BOTH, ONE, "TIME", "Wait for the handshake.", |c, n, out| {
+            slot::time(&mut c.settings().ssl.handshake_timeout, n, out)
+        })
     },
     Directive {
         repeat: Repeat::Adds,
-        support: NO_TLS,
-        ..row("ssl_certificate", BOTH, ONE, "FILE", "The certificate.", value)
+        ..row("ssl_certificate", BOTH, ONE, "FILE", "The certificate.", |c, n, _| {
+            add(&mut c.settings().ssl.common.certificates, n)
+        })
     },
     Directive {
         repeat: Repeat::Adds,
-        support: NO_TLS,
-        ..row("ssl_certificate_key", BOTH, ONE, "FILE", "Its key.", value)
+        support: PEM_ONLY,
+        ..row("ssl_certificate_key", BOTH, ONE, "FILE", "Its key.", |c, n, _| {
+            add(&mut c.settings().ssl.common.keys, n)
+        })
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.4"),
-        support: NO_TLS,
-        ..row("ssl_certificate_cache", BOTH, TAKE123, "off|max=N …", "Certificates kept.", value)
+        support: READ_ANEW,
+        ..row(
+            "ssl_certificate_cache",
+            BOTH,
+            TAKE123,
+            "off|max=N …",
+            "Certificates kept.",
+            super::any_value,
+        )
     },
     Directive {
         since: Some("1.31"),
-        support: NO_TLS,
-        ..row("ssl_ech_file", BOTH, ONE, "FILE", "Encrypted greetings.", value)
+        support: Support::Refused("the system's OpenSSL has no encrypted greetings"),
+        ..row("ssl_ech_file", BOTH, ONE, "FILE", "Encrypted greetings.", |_, n, out| {
+            slot::lose(&n.name, "this OpenSSL has no encrypted greetings", out)
+        })
     },
-    Directive {
-        support: NO_TLS,
-        ..row("ssl_password_file", BOTH, ONE, "FILE", "Passwords of keys.", value)
-    },
+    Directive { ..row("ssl_password_file", BOTH, ONE, "FILE", "Passwords of keys.", passwords) },
     Directive {
         default: Some("off"),
         since: Some("1.29.1"),
-        support: NO_TLS,
-        ..row("ssl_certificate_compression", BOTH, Flag, "on|off", "Compress certificates.", flag)
+        support: Support::Ignored(
+            "certificates are sent as they are, as to clients that know no compression",
+        ),
+        ..row(
+            "ssl_certificate_compression",
+            BOTH,
+            Flag,
+            "on|off",
+            "Compress certificates.",
+            |_, n, out| slot::flag(&mut None, n, out),
+        )
     },
     Directive {
-        support: NO_TLS,
-        ..row("ssl_dhparam", BOTH, ONE, "FILE", "Diffie-Hellman parameters.", value)
+        ..row("ssl_dhparam", BOTH, ONE, "FILE", "Diffie-Hellman parameters.", |c, n, _| {
+            set(&mut c.settings().ssl.dhparam, n)
+        })
     },
     Directive {
         default: Some("auto"),
-        support: NO_TLS,
-        ..row("ssl_ecdh_curve", BOTH, ONE, "CURVE", "Curves.", value)
+        ..row("ssl_ecdh_curve", BOTH, ONE, "CURVE", "Curves.", |c, n, _| {
+            set(&mut c.settings().ssl.curves, n)
+        })
     },
     Directive {
         repeat: Repeat::Adds,
         default: Some("TLSv1.2 TLSv1.3"),
-        support: NO_TLS,
         ..row("ssl_protocols", BOTH, SOME, "PROTOCOL…", "TLS versions.", protocols)
     },
     Directive {
         default: Some("HIGH:!aNULL:!MD5"),
-        support: NO_TLS,
-        ..row("ssl_ciphers", BOTH, ONE, "CIPHERS", "Ciphers accepted.", value)
+        ..row("ssl_ciphers", BOTH, ONE, "CIPHERS", "Ciphers accepted.", |c, n, _| {
+            set(&mut c.settings().ssl.common.ciphers, n)
+        })
     },
     Directive {
         default: Some("off"),
-        support: NO_TLS,
         ..row(
             "ssl_verify_client",
             BOTH,
@@ -172,159 +214,238 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         default: Some("1"),
-        support: NO_TLS,
-        ..row("ssl_verify_depth", BOTH, ONE, "NUMBER", "Longest chain.", number)
+        ..row("ssl_verify_depth", BOTH, ONE, "NUMBER", "Longest chain.", |c, n, out| {
+            slot::number(&mut c.settings().ssl.common.verify_depth, n, out)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("ssl_client_certificate", BOTH, ONE, "FILE", "Who may sign clients.", value)
+        ..row("ssl_client_certificate", BOTH, ONE, "FILE", "Who may sign clients.", |c, n, _| {
+            set(&mut c.settings().ssl.client_certificate, n)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("ssl_trusted_certificate", BOTH, ONE, "FILE", "The same, not sent.", value)
+        ..row("ssl_trusted_certificate", BOTH, ONE, "FILE", "The same, not sent.", |c, n, _| {
+            set(&mut c.settings().ssl.common.trusted, n)
+        })
     },
     Directive {
         default: Some("off"),
-        support: NO_TLS,
-        ..row("ssl_prefer_server_ciphers", BOTH, Flag, "on|off", "Our order of ciphers.", flag)
+        ..row(
+            "ssl_prefer_server_ciphers",
+            BOTH,
+            Flag,
+            "on|off",
+            "Our order of ciphers.",
+            |c, n, out| slot::flag(&mut c.settings().ssl.prefer_server_ciphers, n, out),
+        )
     },
     Directive {
         repeat: Repeat::Adds,
         default: Some("none"),
-        support: NO_TLS,
+        support: Support::Partial(
+            "shared by workers; a zone that several servers name is one for each of them, and a reload that changes a server's TLS begins a new one",
+        ),
         ..row(
             "ssl_session_cache",
             BOTH,
             TAKE12,
             "off|none|builtin|shared:…",
             "Sessions kept.",
-            value,
+            session_cache,
         )
     },
     Directive {
         default: Some("on"),
-        support: NO_TLS,
-        ..row("ssl_session_tickets", BOTH, Flag, "on|off", "Tickets.", flag)
+        ..row("ssl_session_tickets", BOTH, Flag, "on|off", "Tickets.", |c, n, out| {
+            slot::flag(&mut c.settings().ssl.tickets, n, out)
+        })
     },
     Directive {
         repeat: Repeat::Adds,
-        support: NO_TLS,
-        ..row("ssl_session_ticket_key", BOTH, ONE, "FILE", "Key of tickets.", value)
+        ..row("ssl_session_ticket_key", BOTH, ONE, "FILE", "Key of tickets.", |c, n, _| {
+            c.settings()
+                .ssl
+                .ticket_keys
+                .get_or_insert_default()
+                .push(slot::first(n).lossy().into_owned())
+        })
     },
     Directive {
         default: Some("5m"),
-        support: NO_TLS,
-        ..row("ssl_session_timeout", BOTH, ONE, "TIME", "Life of a session.", seconds)
+        ..row("ssl_session_timeout", BOTH, ONE, "TIME", "Life of a session.", |c, n, out| {
+            slot::time_in_seconds(&mut c.settings().ssl.session_timeout, n, out)
+        })
     },
     Directive {
-        support: NO_TLS,
-        ..row("ssl_crl", BOTH, ONE, "FILE", "Revoked certificates.", value)
-    },
-    Directive {
-        default: Some("off"),
-        since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_ocsp", BOTH, ONE, "on|off|leaf", "Ask who revoked.", value)
-    },
-    Directive {
-        since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_ocsp_responder", BOTH, ONE, "URL", "Whom to ask.", value)
+        ..row("ssl_crl", BOTH, ONE, "FILE", "Revoked certificates.", |c, n, _| {
+            set(&mut c.settings().ssl.common.revoked, n)
+        })
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_ocsp_cache", BOTH, ONE, "off|shared:…", "Answers kept.", value)
+        support: Support::Refused(NO_OCSP),
+        ..row("ssl_ocsp", BOTH, ONE, "on|off|leaf", "Ask who revoked.", ocsp)
+    },
+    Directive {
+        since: Some("1.27.2"),
+        support: Support::Ignored("ssl_ocsp is refused"),
+        ..row("ssl_ocsp_responder", BOTH, ONE, "URL", "Whom to ask.", super::any_value)
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_stapling", BOTH, Flag, "on|off", "Send OCSP answers.", flag)
-    },
-    Directive {
-        since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_stapling_file", BOTH, ONE, "FILE", "A ready answer.", value)
-    },
-    Directive {
-        since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_stapling_responder", BOTH, ONE, "URL", "Whom to ask.", value)
+        support: Support::Ignored("ssl_ocsp is refused"),
+        ..row("ssl_ocsp_cache", BOTH, ONE, "off|shared:…", "Answers kept.", super::any_value)
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: NO_TLS,
-        ..row("ssl_stapling_verify", BOTH, Flag, "on|off", "Check answers.", flag)
+        support: Support::Partial("with ssl_stapling_file; responders aren't asked"),
+        ..row("ssl_stapling", BOTH, Flag, "on|off", "Send OCSP answers.", |c, n, out| {
+            slot::flag(&mut c.settings().ssl.stapling, n, out)
+        })
+    },
+    Directive {
+        since: Some("1.27.2"),
+        ..row("ssl_stapling_file", BOTH, ONE, "FILE", "A ready answer.", |c, n, _| {
+            set(&mut c.settings().ssl.staple, n)
+        })
+    },
+    Directive {
+        since: Some("1.27.2"),
+        support: Support::Ignored("answers come from ssl_stapling_file"),
+        ..row("ssl_stapling_responder", BOTH, ONE, "URL", "Whom to ask.", super::any_value)
+    },
+    Directive {
+        default: Some("off"),
+        since: Some("1.27.2"),
+        support: Support::Ignored("answers come from ssl_stapling_file"),
+        ..row("ssl_stapling_verify", BOTH, Flag, "on|off", "Check answers.", |_, n, out| {
+            slot::flag(&mut None, n, out)
+        })
     },
     Directive {
         repeat: Repeat::Adds,
-        support: NO_TLS,
-        ..row("ssl_conf_command", BOTH, Arity::TWO, "NAME VALUE", "Settings of OpenSSL.", value)
+        ..row(
+            "ssl_conf_command",
+            BOTH,
+            Arity::TWO,
+            "NAME VALUE",
+            "Settings of OpenSSL.",
+            |c, n, _| command(&mut c.settings().ssl.common, n),
+        )
     },
     Directive {
         default: Some("off"),
         since: Some("1.25.5"),
-        support: NO_TLS,
-        ..row("ssl_reject_handshake", BOTH, Flag, "on|off", "Refuse all handshakes.", reject)
+        ..row(
+            "ssl_reject_handshake",
+            BOTH,
+            Flag,
+            "on|off",
+            "Refuse all handshakes.",
+            |c, n, out| slot::flag(&mut c.settings().ssl.reject, n, out),
+        )
     },
     Directive {
         since: Some("1.21.4"),
-        support: NO_TLS,
-        ..row("ssl_alpn", BOTH, SOME, "PROTOCOL…", "Protocols accepted.", value)
+        ..row("ssl_alpn", BOTH, SOME, "PROTOCOL…", "Protocols accepted.", alpn)
     },
 ];
 
-/// Of use only together with what is refused elsewhere.
-fn value(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::lose(&node.name, "TLS isn't supported yet", out)
+/// A text, with the place where it belongs.
+fn set(slot: &mut Option<String>, node: &Node) {
+    *slot = Some(slot::first(node).lossy().into_owned());
 }
 
-fn flag(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::flag(&mut None, node, out);
-    value(config, node, out);
+fn add(slot: &mut Option<Vec<bstr::BString>>, node: &Node) {
+    slot.get_or_insert_default().push(slot::first(node).text.clone());
 }
 
-fn number(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::number(&mut None, node, out);
-    value(config, node, out);
+fn command(common: &mut tls::Common, node: &Node) {
+    if let [name, value] = &node.args[..] {
+        let command = (name.lossy().into_owned(), value.lossy().into_owned());
+        common.commands.get_or_insert_default().push(command);
+    }
 }
 
-fn time(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::time(&mut None, node, out);
-    value(config, node, out);
+fn towards_peers(node: &Node) -> bool {
+    node.name.text.starts_with(b"proxy_")
 }
 
-fn seconds(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::time_in_seconds(&mut None, node, out);
-    value(config, node, out);
+/// Which side a directive is about.
+fn common<'c>(config: &'c mut NginxConfig, node: &Node) -> &'c mut tls::Common {
+    let settings = config.settings();
+    match towards_peers(node) {
+        true => &mut settings.proxy_ssl.common,
+        false => &mut settings.ssl.common,
+    }
 }
 
 fn protocols(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let names = Version::ALL.map(|(name, _)| name);
     for word in &node.args {
-        slot::one_of(&VERSIONS, word, out);
-        let version = word.text.to_ascii_lowercase().into();
-        if !config.settings().ssl_protocols.insert((node.name.text.clone(), version)) {
+        slot::one_of(&names, word, out);
+        let known =
+            Version::ALL.iter().find(|(name, _)| word.text.eq_ignore_ascii_case(name.as_bytes()));
+        let Some((_, version)) = known else { continue };
+        let versions = common(config, node).versions.get_or_insert_default();
+        if versions.contains(version) {
             let message = format!("duplicate value \"{}\"", word.lossy());
             out.push(Diagnostic::warning("nginx/duplicate", message).at(word.span));
+        } else {
+            versions.push(*version);
         }
     }
-    value(config, node, out);
+}
+
+fn alpn(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    if node.args.iter().any(|word| word.text.len() > 255) {
+        let message = format!("\"{}\" directive too long", node.name.lossy());
+        out.push(Diagnostic::error("nginx/invalid-value", message).at(slot::first(node).span));
+        return;
+    }
+    let names = node.args.iter().map(|word| word.text.clone()).filter(|name| !name.is_empty());
+    let names = names.collect();
+    common(config, node).alpn = Some(names);
+}
+
+fn passwords(config: &mut NginxConfig, node: &Node, _: &mut Diagnostics) {
+    let word = slot::first(node);
+    config.questions.push(Question::Passwords(PasswordFile {
+        towards_peers: towards_peers(node),
+        name: word.lossy().into_owned(),
+        span: word.span,
+    }));
 }
 
 fn verify_client(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::one_of(&["off", "on", "optional", "optional_no_ca"], slot::first(node), out);
-    value(config, node, out);
+    let words = [
+        ("off", Verify::Off),
+        ("on", Verify::On),
+        ("optional", Verify::Optional),
+        ("optional_no_ca", Verify::OptionalNoCa),
+    ];
+    let word = slot::first(node);
+    slot::one_of(&words.map(|(name, _)| name), word, out);
+    let known = |(name, _): &&(&str, Verify)| word.text.eq_ignore_ascii_case(name.as_bytes());
+    config.settings().ssl.verify = words.iter().find(known).map(|(_, verify)| *verify);
 }
 
-fn proxy_ssl(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::flag(&mut None, node, out);
-    super::proxy::unless_off(node, "connections to peers are in the clear", out);
+fn session_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let texts: Vec<_> = node.args.iter().map(Word::lossy).collect();
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    match tls::load::session_cache(&texts, slot::bytes) {
+        Ok(cache) => config.settings().ssl.cache = Some(cache),
+        Err(message) => {
+            let span = slot::first(node).span;
+            out.push(Diagnostic::error("nginx/invalid-value", message).at(span));
+        }
+    }
 }
 
-fn reject(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::flag(&mut None, node, out);
-    super::proxy::unless_off(node, "TLS isn't supported yet", out);
+fn ocsp(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    slot::one_of(&["off", "on", "leaf"], slot::first(node), out);
+    super::proxy::unless_off(node, NO_OCSP, out);
 }

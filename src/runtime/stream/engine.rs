@@ -16,6 +16,7 @@ mod dialing;
 mod doors;
 mod prereading;
 mod relaying;
+mod securing;
 mod udp;
 
 pub(super) use departing::{Outbound, departure, rates};
@@ -165,12 +166,16 @@ impl Engine {
         match &mut session.phase {
             Phase::Relaying(flow) => {
                 flow.ready[side as usize].learn(events);
+                if session.tls.as_ref().is_some_and(|tls| tls.with(side).is_some()) {
+                    flow.wake(side);
+                }
                 self.relay(now, key);
             }
             Phase::Dialing(_) => {
                 let failed = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
                 let of_peer = side == Side::Upstream;
-                if of_peer && events.intersects(failed | EpollFlags::EPOLLOUT) {
+                let shakes = session.entrance.connector.is_some();
+                if of_peer && (shakes || events.intersects(failed | EpollFlags::EPOLLOUT)) {
                     self.dialed(now, key, events);
                 }
             }
@@ -219,8 +224,11 @@ impl Engine {
             return self.arrive_late(key);
         }
         if let Phase::Dialing(_) = session.phase {
-            let text = "upstream timed out (110: Connection timed out)";
-            self.say(key, LogLevel::Error, Some(Doing::Connecting), &text);
+            // A handshake that takes too long is over without a word in nginx (1.22, watched).
+            if session.channel(Side::Upstream).is_none() {
+                let text = "upstream timed out (110: Connection timed out)";
+                self.say(key, LogLevel::Error, Some(Doing::Connecting), &text);
+            }
             // Its entry is used up; the next dial, if there is one, sets a new one.
             if let Some(step) = self.failed(now, key) {
                 self.walk(now, key, step);
@@ -246,6 +254,9 @@ impl Engine {
         let Some(mut session) = self.sessions.remove(key) else { return };
         if let Phase::Relaying(flow) = &mut session.phase {
             flow.end(&mut self.pipes);
+        }
+        if let Some(tls) = &mut session.tls {
+            tls.finish();
         }
         self.timers.cancel(session.timer, key.place);
         if session.record.is_some() {

@@ -18,6 +18,7 @@ mod role;
 mod service;
 mod session;
 mod timers;
+mod tls;
 mod worker;
 
 use std::io;

@@ -11,6 +11,7 @@ use super::admission::Counted;
 use super::conversation::Line;
 use super::engine::Outbound;
 use super::session::Session;
+use super::tls;
 use crate::kernel::local_time::LocalTime;
 use crate::plan::fact::Fact;
 use crate::plan::stream::Address;
@@ -18,7 +19,7 @@ use crate::proxy::message::Client;
 use crate::proxy::preface::client_hello::ClientHello;
 use crate::proxy::preface::proxy_protocol::{Endpoints, Header};
 use crate::proxy::preface::tlv;
-use crate::proxy::session::Status;
+use crate::proxy::session::{Side, Status};
 use crate::proxy::variable::{Facts, Values};
 use crate::runtime::version::NGINX_NUMBER;
 
@@ -32,6 +33,8 @@ pub(super) struct Record {
     pub(super) answered: u64,
     /// What `ssl_preread` has found; empty while it isn't known yet whether there is anything.
     pub(super) greeting: Option<ClientHello>,
+    /// The name in the greeting of a handshake that is about to begin.
+    pub(super) asked_name: Option<Vec<u8>>,
     /// Bytes that were looked at and are still to be read. nginx has them already then, and
     /// doesn't count them as received.
     pub(super) peeked: u64,
@@ -71,6 +74,7 @@ impl Record {
             attempts: Vec::new(),
             answered: 0,
             greeting: None,
+            asked_name: None,
             peeked: 0,
             header: None,
             connected_from: None,
@@ -205,8 +209,17 @@ impl Facts for Seen<'_> {
                 });
                 true
             }
-            // What a plain session hasn't: TLS.
-            _ => false,
+            _ => match session.tls.as_ref().and_then(|tls| tls.with(Side::Client)) {
+                Some(channel) => tls::fact(channel.ssl(), fact, out),
+                None => match (fact, &self.record.asked_name) {
+                    // It is known before the handshake where certificates depend on it.
+                    (Fact::SslServerName, Some(name)) => {
+                        out.extend_from_slice(name);
+                        true
+                    }
+                    _ => false,
+                },
+            },
         }
     }
 }

@@ -5,6 +5,8 @@
 //! way, and nothing more is read from this side until it is gone. A direction that has filled
 //! several reads in a row goes through a pipe for as long as that lasts, see [`super::bulk`].
 
+mod secure;
+
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Instant;
@@ -14,6 +16,7 @@ use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::bulk::{Pipe, Pipes};
+use crate::proxy::message::Doing;
 use crate::proxy::pace::Pace;
 use crate::proxy::session::{Relay, Side};
 
@@ -85,6 +88,10 @@ pub(super) struct Moved {
     pub(super) unreadable: Option<(Side, io::Error)>,
     /// Sending to this side failed, which ends the session.
     pub(super) unwritable: Option<(Side, io::Error)>,
+    /// TLS on this side failed while this was done, in the log's words.
+    pub(super) said: Option<(Side, Doing, String)>,
+    /// Nothing can be sent to this side any more, which ends the session.
+    pub(super) broken: Option<Side>,
 }
 
 impl Flow {

@@ -13,12 +13,17 @@ use socket2::{SockAddr, SockRef};
 use super::admission::{self, Guard, Guards, Zone};
 use super::engine;
 use super::log::{Log, Logbook};
+use super::tls::{Acceptor, Connector};
 use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
+use crate::plan::tls::{ClientTls, ServerTls};
 use crate::proxy::balancer::Balancer;
 use crate::proxy::variable::Variables;
+
+/// By the address that clients come in at.
+type Entrances = HashMap<(Transport, Address), Arc<Entrance>>;
 
 /// A plan with its sockets and state. Workers share it; a reload makes the next one.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ pub(super) struct Generation {
     /// `limit_conn_zone`
     pub(super) zones: Vec<Arc<Zone>>,
     /// Where `pass` leads.
-    entrances: HashMap<(Transport, Address), Arc<Entrance>>,
+    entrances: Entrances,
     pub(super) log: Log,
 }
 
@@ -62,6 +67,10 @@ pub(super) struct Entrance {
     pub(super) departure: Departure,
     /// Bytes per second, by the side that is read from; 0: no limit.
     pub(super) rates: [u64; 2],
+    /// For `listen … ssl`.
+    pub(super) acceptor: Option<Arc<Acceptor>>,
+    /// For `proxy_ssl on`.
+    pub(super) connector: Option<Arc<Connector>>,
     /// What a session goes through before its content.
     pub(super) stages: Vec<Stage>,
     /// Sessions remember what variables and logs need.
@@ -84,6 +93,8 @@ pub(super) enum Stage {
     Limit,
     /// `allow`, `deny`
     Access,
+    /// `listen … ssl`
+    Tls,
     /// `ssl_preread`
     Preread,
 }
@@ -95,6 +106,9 @@ impl Stage {
             stages.push(Stage::Set);
         }
         stages.extend(after);
+        if listener.ssl {
+            stages.push(Stage::Tls);
+        }
         if server.preread.is_some() {
             stages.push(Stage::Preread);
         }
@@ -135,7 +149,7 @@ impl Generation {
         let variables = Arc::new(Variables::new(variables).map_err(io::Error::other)?);
         let zones = Zone::build(&plan.zones, old)?;
         let mut guards = Guards::default();
-        let mut entrances = HashMap::with_capacity(plan.listeners.len());
+        let mut entrances = Entrances::with_capacity(plan.listeners.len());
         for listener in &plan.listeners {
             let server = &plan.servers[listener.server.0];
             let log = match &server.error_logs[..] {
@@ -148,9 +162,20 @@ impl Generation {
             };
             let guard = guards.guard(server, &zones, &plan.zones);
             let stages = Stage::of(listener, server, &guard);
+            let rendered = server.outward.is_rendered() || server.peer_tls.is_some();
+            let acceptor = match (&server.tls, listener.ssl) {
+                (Some(tls), true) => Some(acceptor(tls, &entrances, old)?),
+                _ => None,
+            };
+            let connector = match &server.peer_tls {
+                Some(tls) => Some(connector(tls, &entrances, old)?),
+                None => None,
+            };
             let entrance = Arc::new(Entrance {
                 name: listener.address.to_string(),
-                keeps_records: !stages.is_empty() || pool.is_none() || server.outward.is_rendered(),
+                keeps_records: !stages.is_empty() || pool.is_none() || rendered,
+                acceptor,
+                connector,
                 variables: Arc::clone(&variables),
                 departure: engine::departure(server),
                 rates: engine::rates(server),
@@ -191,7 +216,7 @@ impl Generation {
             doors: Vec::new(),
             pools: self.pools.clone(),
             zones: self.zones.clone(),
-            entrances: HashMap::new(),
+            entrances: Entrances::new(),
             log: self.log.clone(),
         }
     }
@@ -270,6 +295,34 @@ impl Door {
             let _ = SockRef::from(client).set_tcp_nodelay(delay);
         }
         entrance
+    }
+}
+
+/// What the same settings have made already, with the sessions that it remembers; also before a
+/// reload.
+fn acceptor(
+    tls: &ServerTls,
+    entrances: &Entrances,
+    old: Option<&Generation>,
+) -> io::Result<Arc<Acceptor>> {
+    let known = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
+    let mut known = known.filter_map(|entrance| entrance.acceptor.as_ref());
+    match known.find(|known| *known.plan == *tls) {
+        Some(known) => Ok(Arc::clone(known)),
+        None => Ok(Arc::new(Acceptor::new(Box::new(tls.clone()))?)),
+    }
+}
+
+fn connector(
+    tls: &ClientTls,
+    entrances: &Entrances,
+    old: Option<&Generation>,
+) -> io::Result<Arc<Connector>> {
+    let known = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
+    let mut known = known.filter_map(|entrance| entrance.connector.as_ref());
+    match known.find(|known| *known.plan == *tls) {
+        Some(known) => Ok(Arc::clone(known)),
+        None => Ok(Arc::new(Connector::new(Box::new(tls.clone()))?)),
     }
 }
 

@@ -8,9 +8,10 @@ use super::record::Record;
 use super::relay::Flow;
 use super::service::{Entrance, Pool};
 use super::timers::Tick;
+use super::tls::{Channel, Channels};
 use crate::proxy::balancer::Lease;
 use crate::proxy::message::{Client, Context, Doing, Traffic};
-use crate::proxy::session::Dialing;
+use crate::proxy::session::{Dialing, Side};
 
 /// A client's connection with what became of it.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Session {
     /// The peer it uses.
     pub(super) lease: Option<Lease>,
     pub(super) record: Option<Box<Record>>,
+    /// Where a side has TLS.
+    pub(super) tls: Option<Box<Channels>>,
     pub(super) phase: Phase,
     /// When it has been idle, or dialing, for too long.
     pub(super) deadline: Tick,
@@ -56,6 +59,14 @@ pub(super) enum Phase {
 }
 
 impl Session {
+    pub(super) fn channels(&mut self) -> &mut Channels {
+        self.tls.get_or_insert_default()
+    }
+
+    pub(super) fn channel(&mut self, side: Side) -> Option<&mut Channel> {
+        self.tls.as_mut()?.of(side)
+    }
+
     /// What the log says about it while it is `doing` something.
     pub(super) fn context(&self, doing: Doing) -> Context<'_> {
         let upstream = match (&self.pool, &self.lease) {

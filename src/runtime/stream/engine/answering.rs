@@ -6,10 +6,11 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
 
-use super::{Engine, Key, Phase};
+use super::{Engine, Key, Phase, Session};
 use crate::plan::process::LogLevel;
 use crate::proxy::message;
-use crate::proxy::session::Status;
+use crate::proxy::session::{Side, Status};
+use crate::runtime::stream::tls::Moved;
 
 impl Engine {
     /// Sends what is left of the answer; the session ends with it.
@@ -18,13 +19,22 @@ impl Engine {
         if session.client.is_shared() {
             return self.reply(now, key);
         }
-        let Phase::Answering(rest) = &mut session.phase else { return };
+        let Session { phase: Phase::Answering(rest), client, tls, .. } = session else { return };
+        let mut channel = tls.as_mut().and_then(|tls| tls.of(Side::Client));
         let mut sent = 0;
         let failure = loop {
             if sent == rest.len() {
                 break None;
             }
-            match send(session.client.as_raw_fd(), &rest[sent..], MsgFlags::MSG_NOSIGNAL) {
+            let result = match &mut channel {
+                None => send(client.as_raw_fd(), &rest[sent..], MsgFlags::MSG_NOSIGNAL),
+                Some(channel) => match channel.write(&rest[sent..]) {
+                    Moved::Bytes(count) => Ok(count),
+                    Moved::Wait => Err(Errno::EAGAIN),
+                    Moved::End | Moved::Failed(_) => Err(Errno::EPIPE),
+                },
+            };
+            match result {
                 Ok(count) => sent += count,
                 Err(Errno::EINTR) => {}
                 Err(error) => break Some(error),

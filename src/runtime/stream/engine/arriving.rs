@@ -52,6 +52,7 @@ impl Engine {
             Stage::Header => return self.read_header(now, key),
             Stage::RealIp => self.believe(key),
             Stage::Set => self.assign(now, key),
+            Stage::Tls => return self.secure(now, key),
             // Datagrams aren't a stream that one could look ahead in.
             Stage::Preread if self.sessions.at(key).is_some_and(|it| it.client.is_shared()) => {}
             Stage::Limit => return self.count(now, key),
@@ -83,6 +84,7 @@ impl Engine {
         match session.entrance.stages.get(stage) {
             Some(Stage::Header) => self.header_is_late(key),
             // nginx says nothing (1.22, watched).
+            Some(Stage::Tls) => self.close(key, Status::Internal),
             _ => self.close(key, Status::Ok),
         }
     }

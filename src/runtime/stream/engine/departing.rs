@@ -103,9 +103,15 @@ impl Engine {
         let Some(session) = self.sessions.at(key) else { return false };
         let Some(version) = session.entrance.server.outward.header else { return true };
         let header = session.header(version);
-        let Session { phase: Phase::Relaying(flow), upstream: Some(upstream), .. } = session else {
+        let Session { phase: Phase::Relaying(flow), upstream: Some(upstream), tls, .. } = session
+        else {
             return true;
         };
+        if tls.as_ref().is_some_and(|tls| tls.with(Side::Upstream).is_some()) {
+            // It went ahead of the handshake.
+            flow.relay.announced(header.len());
+            return true;
+        }
         // A new connection has room for so few bytes.
         let sent = loop {
             match send(upstream.as_raw_fd(), &header, MsgFlags::MSG_NOSIGNAL) {
@@ -161,7 +167,7 @@ impl Session {
         (rates != [0, 0]).then(|| Box::new(rates.map(|rate| Pace::new(now, rate))))
     }
 
-    fn header(&self, version: HeaderVersion) -> Vec<u8> {
+    pub(super) fn header(&self, version: HeaderVersion) -> Vec<u8> {
         let local = SockRef::from(&self.client).local_addr().ok();
         let server = match local.and_then(|local| local.as_socket()) {
             Some(address) => proxy_protocol::Server::Tcp(address),

@@ -57,6 +57,7 @@ impl Engine {
             upstream: None,
             pool: None,
             lease: None,
+            tls: None,
             record: entrance.keeps_records.then(|| Box::new(Record::new(now))),
             phase: Phase::Arriving { stage: 0, waits: false },
             deadline,
@@ -181,7 +182,8 @@ impl Engine {
     pub(super) fn dialed(&mut self, now: Instant, key: Key, events: EpollFlags) {
         let Some(session) = self.sessions.at(key) else { return };
         let Some(upstream) = &session.upstream else { return };
-        if events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
+        let shaking = session.tls.as_ref().is_some_and(|tls| tls.with(Side::Upstream).is_some());
+        if !shaking && events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
             let error = SockRef::from(upstream).take_error().unwrap_or_else(Some);
             if let Some(error) = error {
                 let text = format!("connect() failed {}", Errno(&error));
@@ -192,6 +194,10 @@ impl Engine {
                 return;
             }
         }
+        if session.entrance.connector.is_some() && !self.secure_peer(now, key) {
+            return;
+        }
+        let Some(session) = self.sessions.at(key) else { return };
         let Some(lease) = session.lease.take() else { return };
         let Some(pool) = session.pool.clone() else { return };
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
@@ -218,6 +224,13 @@ impl Engine {
             attempt.end(now);
         }
         let lease = session.lease.take()?;
+        let doing = match session.channel(Side::Upstream) {
+            Some(_) => Doing::Handshaking(Side::Upstream),
+            None => Doing::Connecting,
+        };
+        if let Some(tls) = &mut session.tls {
+            tls.set(Side::Upstream, None);
+        }
         if session.upstream.take().is_some() {
             self.connections -= 1;
         }
@@ -225,7 +238,7 @@ impl Engine {
         let peer = lease.peer();
         let (step, Disabled(disabled)) = dialing.failed(now, lease, &mut pool.balancer());
         if disabled {
-            let mut context = session.context(Doing::Connecting);
+            let mut context = session.context(doing);
             context.upstream = Some(&pool.upstream.peers[peer].name);
             let text = format_args!("upstream server temporarily disabled{context}");
             session.entrance.log.write(LogLevel::Warn, Some(session.number), text);

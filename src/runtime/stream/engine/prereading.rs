@@ -21,6 +21,9 @@ use crate::runtime::stream::session::Session;
 /// POLLRDHUP of poll(2): the other side has closed, or shut down its sending half.
 const ENDED: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
 
+/// OpenSSL takes none that is longer.
+const LONGEST_GREETING: usize = 16 * 1024 + 5;
+
 impl Engine {
     /// nginx (1.22, watched) ends a session whose greeting doesn't come in time, or is cut off,
     /// without a word and with status 200.
@@ -70,6 +73,29 @@ impl Engine {
             Some(Err(error)) => return self.unreadable(key, &io::Error::from(error)),
         }
         self.await_client(now, key, timeout)
+    }
+
+    /// Looks for the name in the greeting of a handshake that hasn't begun. `false`: more of it has
+    /// to come; whatever is no greeting is left for OpenSSL to complain of.
+    pub(super) fn peek_name(&mut self, key: Key) -> bool {
+        let Some(session) = self.sessions.at(key) else { return true };
+        let Some(record) = &mut session.record else { return true };
+        if self.scratch.len() < LONGEST_GREETING {
+            self.scratch.resize(LONGEST_GREETING, 0);
+        }
+        let scratch = &mut self.scratch[..LONGEST_GREETING];
+        match recv(session.client.as_raw_fd(), scratch, MsgFlags::MSG_PEEK) {
+            Err(Errno::EAGAIN | Errno::EINTR) => false,
+            Err(_) | Ok(0) => true,
+            Ok(count) => match read(&scratch[..count]) {
+                Reading::Hello(hello) => {
+                    record.asked_name = Some(hello.server_name);
+                    true
+                }
+                Reading::Other => true,
+                Reading::More => count == LONGEST_GREETING || end(session).is_some(),
+            },
+        }
     }
 
     fn unreadable(&mut self, key: Key, error: &io::Error) -> Passage {

@@ -50,7 +50,7 @@ impl Engine {
 
     pub(super) fn relay(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.at(key) else { return };
-        let Session { phase: Phase::Relaying(flow), client, upstream: Some(upstream), .. } =
+        let Session { phase: Phase::Relaying(flow), client, upstream: Some(upstream), tls, .. } =
             session
         else {
             return;
@@ -59,14 +59,23 @@ impl Engine {
         if self.scratch.len() < size {
             self.scratch.resize(size, 0);
         }
-        let sockets = [&**client, &*upstream];
-        let moved = flow.run(now, sockets, &mut self.scratch[..size], &mut self.pipes);
+        let (sockets, scratch) = ([&**client, &*upstream], &mut self.scratch[..size]);
+        let moved = match tls {
+            None => flow.run(now, sockets, scratch, &mut self.pipes),
+            Some(channels) => flow.run_secure(now, sockets, channels, scratch),
+        };
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
             attempt.hear(now, flow.relay.counts(Side::Upstream).0);
         }
         if let Some((side, error)) = moved.unreadable {
             let text = format!("recv() failed {}", Errno(&error));
             self.say(key, stream_level(side), Some(Doing::ReadingFrom(side)), &text);
+        }
+        if let Some((side, doing, words)) = moved.said {
+            self.say(key, stream_level(side), Some(doing), &words);
+        }
+        if moved.broken.is_some() {
+            return self.close(key, Status::Ok);
         }
         if let Some((side, error)) = moved.unwritable {
             let text = format!("send() failed {}", Errno(&error));
@@ -79,6 +88,9 @@ impl Engine {
             match flow.relay.close() {
                 Close::Wait => break,
                 Close::Half(side) => {
+                    if let Some(channel) = session.tls.as_mut().and_then(|tls| tls.of(side)) {
+                        channel.finish();
+                    }
                     let socket = match side {
                         Side::Client => Some(&*session.client),
                         Side::Upstream => session.upstream.as_ref(),

@@ -1,0 +1,175 @@
+//! TLS handshakes: with clients, as a stage on their way to the content, and with peers, as the end
+//! of dialing them.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
+
+use super::arriving::Passage;
+use super::{Engine, Key};
+use crate::plan::process::LogLevel;
+use crate::plan::template::Template;
+use crate::plan::tls::LatePair;
+use crate::proxy::message::{self, Doing, stream_level};
+use crate::proxy::session::{Side, Status};
+use crate::runtime::stream::session::Session;
+use crate::runtime::stream::tls::{Acceptor, Channel, Named, Shake};
+use crate::tls::words;
+
+impl Engine {
+    /// The client's handshake.
+    pub(super) fn secure(&mut self, now: Instant, key: Key) -> Passage {
+        let Some(session) = self.sessions.at(key) else { return Passage::Wait };
+        let Some(acceptor) = session.entrance.acceptor.clone() else { return Passage::On };
+        let timeout = acceptor.plan.handshake_timeout;
+        if session.channel(Side::Client).is_none() {
+            if !acceptor.plan.tls.late.is_empty() && !self.peek_name(key) {
+                return self.await_client(now, key, timeout);
+            }
+            if let Err(words) = self.begin_with_client(now, key, &acceptor) {
+                let doing = Some(Doing::Handshaking(Side::Client));
+                self.say(key, LogLevel::Error, doing, &words);
+                return Passage::Over(Status::Internal);
+            }
+        }
+        let Some(session) = self.sessions.at(key) else { return Passage::Wait };
+        let Some(channel) = session.channel(Side::Client) else { return Passage::Wait };
+        let refusal = match channel.shake() {
+            Shake::Done => acceptor.judge(channel.ssl()),
+            Shake::Failed(words) => Err(words),
+            Shake::Wait { room } => {
+                let waits = self.await_client(now, key, timeout);
+                if room && let Err(error) = self.watch_room(key) {
+                    self.break_off(key, &error);
+                }
+                return waits;
+            }
+        };
+        match refusal {
+            Ok(()) => Passage::On,
+            Err(words) => {
+                let doing = Some(Doing::Handshaking(Side::Client));
+                self.say(key, stream_level(Side::Client), doing, &words);
+                Passage::Over(Status::Internal)
+            }
+        }
+    }
+
+    fn begin_with_client(
+        &mut self,
+        now: Instant,
+        key: Key,
+        acceptor: &Acceptor,
+    ) -> Result<(), String> {
+        let Some(session) = self.sessions.at(key) else { return Ok(()) };
+        let named = session.named(now, &acceptor.plan.tls.late);
+        let ssl = acceptor.begin(&named)?;
+        let channel = Channel::new(ssl, &session.client).map_err(|error| words::all(&error))?;
+        session.channels().set(Side::Client, Some(channel));
+        Ok(())
+    }
+
+    /// The handshake with a peer that has just been connected to, or goes on with it. `true`: there
+    /// is none, or it is done.
+    pub(super) fn secure_peer(&mut self, now: Instant, key: Key) -> bool {
+        let Some(session) = self.sessions.at(key) else { return false };
+        let entrance = Arc::clone(&session.entrance);
+        let Some(connector) = &entrance.connector else { return true };
+        let name = session.peer_name(now);
+        if session.channel(Side::Upstream).is_none() {
+            let begun = session.begin_with_peer(now, &name);
+            self.extend(now, key, entrance.server.connect_timeout);
+            if let Err(words) = begun {
+                self.peer_refused(now, key, &words);
+                return false;
+            }
+        }
+        let Some(session) = self.sessions.at(key) else { return false };
+        let Some(channel) = session.channel(Side::Upstream) else { return false };
+        let refusal = match channel.shake() {
+            Shake::Done => connector.judge(channel.ssl(), &name),
+            Shake::Failed(words) => Err(words),
+            Shake::Wait { .. } => return false,
+        };
+        match refusal {
+            Ok(()) => true,
+            Err(words) => {
+                self.peer_refused(now, key, &words);
+                false
+            }
+        }
+    }
+
+    fn peer_refused(&mut self, now: Instant, key: Key, words: &str) {
+        let doing = Some(Doing::Handshaking(Side::Upstream));
+        self.say(key, LogLevel::Error, doing, &words);
+        if let Some(step) = self.failed(now, key) {
+            self.walk(now, key, step);
+        }
+    }
+}
+
+impl Session {
+    /// The name that the peer's certificate has to be for.
+    fn peer_name(&mut self, now: Instant) -> Vec<u8> {
+        let entrance = Arc::clone(&self.entrance);
+        let Some(connector) = &entrance.connector else { return Vec::new() };
+        if let Some(name) = &connector.plan.name {
+            return self.text(now, name);
+        }
+        let Some(pool) = &self.pool else { return Vec::new() };
+        let name = &pool.upstream.name;
+        let host = match name.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => name,
+        };
+        host.trim_matches(['[', ']']).as_bytes().to_vec()
+    }
+
+    fn begin_with_peer(&mut self, now: Instant, name: &[u8]) -> Result<(), String> {
+        let entrance = Arc::clone(&self.entrance);
+        let Some(connector) = &entrance.connector else { return Ok(()) };
+        let named = self.named(now, &connector.plan.tls.late);
+        let offers: Vec<_> =
+            connector.plan.offers.iter().map(|offer| self.text(now, offer)).collect();
+        let (Some(pool), Some(lease), Some(socket)) = (&self.pool, &self.lease, &self.upstream)
+        else {
+            return Ok(());
+        };
+        if let Some(version) = entrance.server.outward.header {
+            // In the clear, as in nginx; a new connection has room for so few bytes.
+            let header = self.header(version);
+            let sent = send(socket.as_raw_fd(), &header, MsgFlags::MSG_NOSIGNAL);
+            if sent != Ok(header.len()) {
+                let error = sent.err().unwrap_or(Errno::ENOBUFS).into();
+                return Err(format!("send() failed {}", message::Errno(&error)));
+            }
+        }
+        let address = pool.upstream.peers[lease.peer()].address.to_string();
+        let ssl = connector.begin(&address, name, &named, &offers)?;
+        let channel = Channel::new(ssl, socket).map_err(|error| words::all(&error))?;
+        self.channels().set(Side::Upstream, Some(channel));
+        Ok(())
+    }
+
+    fn named<'p>(&mut self, now: Instant, late: &'p [LatePair]) -> Vec<Named<'p>> {
+        let pairs = late.iter().map(|pair| Named {
+            certificate: self.text(now, &pair.certificate),
+            key: self.text(now, &pair.key),
+            folder: &pair.folder,
+            passwords: &pair.passwords,
+        });
+        pairs.collect()
+    }
+
+    /// A text without variables needs no record.
+    fn text(&mut self, now: Instant, text: &Template) -> Vec<u8> {
+        match text.literal() {
+            Some(text) => text.to_vec(),
+            None => self.render(now, text),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The same for sessions with TLS on a side: bytes go through OpenSSL, which has buffers of its own,
+//! so that an empty socket doesn't mean that there is nothing to read, and reading may have to wait
+//! for room to write.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use super::{Flow, Moved, ROUNDS, Unsent};
+use crate::proxy::message::Doing;
+use crate::proxy::session::Side;
+use crate::runtime::stream::tls::{self, Channels};
+
+impl Flow {
+    /// As [`Flow::run`].
+    pub(in crate::runtime::stream) fn run_secure(
+        &mut self,
+        now: Instant,
+        sockets: [&OwnedFd; 2],
+        channels: &mut Channels,
+        scratch: &mut [u8],
+    ) -> Moved {
+        let mut moved = Moved::default();
+        for _ in 0..ROUNDS {
+            let mut again = false;
+            for from in Side::BOTH {
+                again |= self.step_secure(now, from, sockets, channels, scratch, &mut moved);
+                if moved.unwritable.is_some() || moved.broken.is_some() {
+                    return moved;
+                }
+            }
+            if !again {
+                return moved;
+            }
+            moved.any = true;
+        }
+        moved.more = true;
+        moved
+    }
+
+    /// After an event on a side with TLS, both ways of it are tried: either may have waited for it.
+    pub(in crate::runtime::stream) fn wake(&mut self, side: Side) {
+        let ready = &mut self.ready[side as usize];
+        (ready.readable, ready.writable) = (true, true);
+    }
+
+    fn step_secure(
+        &mut self,
+        now: Instant,
+        from: Side,
+        sockets: [&OwnedFd; 2],
+        channels: &mut Channels,
+        scratch: &mut [u8],
+        moved: &mut Moved,
+    ) -> bool {
+        let to = from.other();
+        if let Some(mut unsent) = self.unsent[from as usize].take() {
+            let rest = &unsent.bytes[unsent.sent..];
+            let sent = self.send_secure(to, sockets, channels, rest, moved);
+            unsent.sent += sent;
+            if unsent.sent < unsent.bytes.len() {
+                self.unsent[from as usize] = Some(unsent);
+                moved.any |= sent > 0;
+                return false;
+            }
+            return true;
+        }
+        if self.relay.ended(from) || !self.ready[from as usize].readable {
+            return false;
+        }
+        let mut most = scratch.len();
+        if let Some(pace) = self.pace(from) {
+            match pace.allowance(now, self.relay.counts(from).0) {
+                Ok(allowed) => most = most.min(allowed),
+                Err(later) => {
+                    moved.later = Some(moved.later.map_or(later, |other| other.min(later)));
+                    return false;
+                }
+            }
+        }
+        let scratch = &mut scratch[..most];
+        let received = match self.receive(from, sockets, channels, scratch, moved) {
+            Some(received) => received,
+            None => return self.relay.ended(from),
+        };
+        self.relay.received(from, received);
+        if let Some(pace) = self.paces.as_mut().and_then(|it| it[from as usize].as_mut()) {
+            pace.read(now, received);
+        }
+        let sent = self.send_secure(to, sockets, channels, &scratch[..received], moved);
+        if sent < received {
+            let bytes = scratch[sent..received].into();
+            self.unsent[from as usize] = Some(Box::new(Unsent { bytes, sent: 0 }));
+        }
+        moved.any = true;
+        sent == received
+    }
+
+    /// `None`: nothing now, or no more at all.
+    fn receive(
+        &mut self,
+        from: Side,
+        sockets: [&OwnedFd; 2],
+        channels: &mut Channels,
+        scratch: &mut [u8],
+        moved: &mut Moved,
+    ) -> Option<usize> {
+        if let Some(channel) = channels.of(from) {
+            match channel.read(scratch) {
+                tls::Moved::Bytes(count) => return Some(count),
+                tls::Moved::Wait => self.ready[from as usize].readable = false,
+                tls::Moved::End => self.relay.end(from),
+                tls::Moved::Failed(words) => {
+                    moved.said = Some((from, Doing::ReadingFrom(from), words));
+                    self.relay.end(from);
+                }
+            }
+            return None;
+        }
+        loop {
+            match recv(sockets[from as usize].as_raw_fd(), scratch, MsgFlags::empty()) {
+                Ok(0) => self.relay.end(from),
+                Ok(count) => return Some(count),
+                Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => self.ready[from as usize].readable = false,
+                Err(error) => {
+                    moved.unreadable = Some((from, error.into()));
+                    self.relay.end(from);
+                }
+            }
+            return None;
+        }
+    }
+
+    fn send_secure(
+        &mut self,
+        to: Side,
+        sockets: [&OwnedFd; 2],
+        channels: &mut Channels,
+        bytes: &[u8],
+        moved: &mut Moved,
+    ) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() && self.ready[to as usize].writable {
+            let rest = &bytes[sent..];
+            if let Some(channel) = channels.of(to) {
+                match channel.write(rest) {
+                    tls::Moved::Bytes(count) => sent += count,
+                    tls::Moved::Wait => self.full(to, moved),
+                    tls::Moved::End => {
+                        moved.broken = Some(to);
+                        break;
+                    }
+                    tls::Moved::Failed(words) => {
+                        moved.said = Some((to, Doing::SendingTo(to), words));
+                        moved.broken = Some(to);
+                        break;
+                    }
+                }
+                continue;
+            }
+            match send(sockets[to as usize].as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::EAGAIN) => self.full(to, moved),
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    moved.unwritable = Some((to, error.into()));
+                    break;
+                }
+            }
+        }
+        self.relay.sent(to, sent);
+        sent
+    }
+}

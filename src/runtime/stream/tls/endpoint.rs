@@ -1,0 +1,211 @@
+//! What a server ends TLS with, and what it begins it with.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bstr::ByteSlice;
+use openssl::ex_data::Index;
+use openssl::ssl::{Ssl, SslContext, SslRef, SslSession};
+use openssl::x509::X509VerifyResult;
+
+use crate::kernel::openssl as native;
+use crate::plan::Secret;
+use crate::plan::tls::{ClientTls, ServerTls, Verify};
+use crate::tls::{context, material, words};
+
+/// Sessions kept of one server's peers; more are forgotten in no order.
+const MOST_SESSIONS: usize = 1000;
+
+/// Towards clients.
+#[derive(Debug)]
+pub(in crate::runtime::stream) struct Acceptor {
+    context: SslContext,
+    pub(in crate::runtime::stream) plan: Box<ServerTls>,
+}
+
+/// Towards peers.
+pub(in crate::runtime::stream) struct Connector {
+    context: SslContext,
+    pub(in crate::runtime::stream) plan: Box<ClientTls>,
+    sessions: Sessions,
+}
+
+/// The last session of each peer, by its address and the name asked for.
+type Sessions = Arc<Mutex<HashMap<String, SslSession>>>;
+
+/// A certificate and key by the names that a session has found out.
+pub(in crate::runtime::stream) struct Named<'a> {
+    pub(in crate::runtime::stream) certificate: Vec<u8>,
+    pub(in crate::runtime::stream) key: Vec<u8>,
+    pub(in crate::runtime::stream) folder: &'a Path,
+    pub(in crate::runtime::stream) passwords: &'a [Secret],
+}
+
+impl Acceptor {
+    pub(in crate::runtime::stream) fn new(plan: Box<ServerTls>) -> io::Result<Self> {
+        Ok(Self { context: context::server(&plan).map_err(io::Error::other)?, plan })
+    }
+
+    pub(in crate::runtime::stream) fn begin(&self, named: &[Named<'_>]) -> Result<Ssl, String> {
+        let mut ssl = fresh(&self.context)?;
+        named.iter().try_for_each(|named| present(&mut ssl, named))?;
+        ssl.set_accept_state();
+        Ok(ssl)
+    }
+
+    /// What is wrong with the client that the handshake was done with, in the log's words.
+    pub(in crate::runtime::stream) fn judge(&self, ssl: &SslRef) -> Result<(), String> {
+        let verify = self.plan.verify;
+        let verdict = ssl.verify_result();
+        let excused = verify == Verify::OptionalNoCa && is_about_signer(verdict);
+        if verify != Verify::Off && verdict != X509VerifyResult::OK && !excused {
+            return Err(format!("client SSL certificate verify error: {}", Verdict(verdict)));
+        }
+        if verify == Verify::On && ssl.peer_certificate().is_none() {
+            return Err("client sent no required SSL certificate".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Connector {
+    pub(in crate::runtime::stream) fn new(plan: Box<ClientTls>) -> io::Result<Self> {
+        let sessions = Sessions::default();
+        let kept = Arc::clone(&sessions);
+        let remember = move |ssl: &mut SslRef, session: SslSession| {
+            let Some(peer) = ssl.ex_data(peer_index()) else { return };
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= MOST_SESSIONS && !kept.contains_key(peer) {
+                kept.clear();
+            }
+            kept.insert(peer.clone(), session);
+        };
+        let context = context::client(&plan, Some(Box::new(remember))).map_err(io::Error::other)?;
+        Ok(Self { context, plan, sessions })
+    }
+
+    /// A connection to the peer at `address`, which has to be `name`.
+    pub(in crate::runtime::stream) fn begin(
+        &self,
+        address: &str,
+        name: &[u8],
+        named: &[Named<'_>],
+        offers: &[Vec<u8>],
+    ) -> Result<Ssl, String> {
+        let mut ssl = fresh(&self.context)?;
+        named.iter().try_for_each(|named| present(&mut ssl, named))?;
+        let failed = |call: &str, error| format!("{call} failed ({})", words::all(&error));
+        if let (true, Ok(host)) = (self.plan.send_name, name.to_str())
+            && !host.is_empty()
+            && host.parse::<IpAddr>().is_err()
+        {
+            ssl.set_hostname(host).map_err(|error| failed("SSL_set_tlsext_host_name()", error))?;
+        }
+        let offers = context::wire_format(offers);
+        if !offers.is_empty() {
+            ssl.set_alpn_protos(&offers).map_err(|error| failed("SSL_set_alpn_protos()", error))?;
+        }
+        if self.plan.reuse_sessions {
+            let peer = format!("{address} {}", name.as_bstr());
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(session) = sessions.get(&peer) {
+                // It then shakes hands in full.
+                let _ = native::resume(&mut ssl, session);
+            }
+            drop(sessions);
+            ssl.set_ex_data(peer_index(), peer);
+        }
+        ssl.set_connect_state();
+        Ok(ssl)
+    }
+
+    /// What is wrong with the peer that the handshake was done with, in the log's words.
+    pub(in crate::runtime::stream) fn judge(
+        &self,
+        ssl: &SslRef,
+        name: &[u8],
+    ) -> Result<(), String> {
+        if !self.plan.verify {
+            return Ok(());
+        }
+        let verdict = ssl.verify_result();
+        if verdict != X509VerifyResult::OK {
+            return Err(format!("upstream SSL certificate verify error: {}", Verdict(verdict)));
+        }
+        let fits = ssl.peer_certificate().is_some_and(|it| native::is_for_host(&it, name));
+        match fits {
+            true => Ok(()),
+            false => Err(format!("upstream SSL certificate does not match \"{}\"", name.as_bstr())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+fn fresh(context: &SslContext) -> Result<Ssl, String> {
+    Ssl::new(context).map_err(|error| format!("SSL_new() failed ({})", words::all(&error)))
+}
+
+/// Reads a certificate and its key now, and shows them in this connection.
+fn present(ssl: &mut Ssl, named: &Named<'_>) -> Result<(), String> {
+    let read = |name: &[u8], what: &str| -> Result<(String, Vec<u8>), String> {
+        if let Some(data) = name.strip_prefix(b"data:") {
+            return Ok(("data:".to_owned(), data.to_vec()));
+        }
+        let path = named.folder.join(name.to_path_lossy());
+        let bytes = std::fs::read(&path).map_err(|error| {
+            let said = words::unreadable(&path, &error);
+            format!("cannot load {what} \"{}\": BIO_new_file() failed ({said})", path.display())
+        })?;
+        Ok((path.display().to_string(), bytes))
+    };
+    if named.certificate.is_empty() {
+        return Ok(());
+    }
+    let (name, pem) = read(&named.certificate, "certificate")?;
+    let chain = material::chain(&name, &pem)?;
+    let failed = |call: &str, name: &str, error| {
+        format!("{call}(\"{name}\") failed ({})", words::all(&error))
+    };
+    ssl.set_certificate(&chain.certificate)
+        .map_err(|error| failed("SSL_use_certificate", &name, error))?;
+    for certificate in chain.rest {
+        ssl.add_chain_cert(certificate)
+            .map_err(|error| failed("SSL_add0_chain_cert", &name, error))?;
+    }
+    let (name, pem) = read(&named.key, "certificate key")?;
+    let key = material::key(&name, &pem, named.passwords)?;
+    ssl.set_private_key(&key).map_err(|error| failed("SSL_use_PrivateKey", &name, error))
+}
+
+fn peer_index() -> Index<Ssl, String> {
+    static INDEX: OnceLock<Index<Ssl, String>> = OnceLock::new();
+    *INDEX.get_or_init(|| Ssl::new_ex_index().expect("OpenSSL has room for an index"))
+}
+
+/// Whether nothing is wrong but that nobody known has signed: what `optional_no_ca` doesn't mind.
+fn is_about_signer(verdict: X509VerifyResult) -> bool {
+    const SELF_SIGNED: i32 = 18;
+    const SELF_SIGNED_IN_CHAIN: i32 = 19;
+    const NO_LOCAL_ISSUER: i32 = 20;
+    const NO_SIGNATURE_CHECKED: i32 = 21;
+    const UNTRUSTED: i32 = 27;
+    [SELF_SIGNED, SELF_SIGNED_IN_CHAIN, NO_LOCAL_ISSUER, NO_SIGNATURE_CHECKED, UNTRUSTED]
+        .contains(&verdict.as_raw())
+}
+
+/// `(18:self-signed certificate)`
+struct Verdict(X509VerifyResult);
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}:{})", self.0.as_raw(), self.0.error_string())
+    }
+}
