@@ -62,34 +62,8 @@ pub fn connect(address: &SockAddr, departure: &Departure) -> Connect {
         Ok(socket) => socket,
         Err(error) => return Connect::NoSocket(error),
     };
-    if departure.keepalive
-        && let Err(error) = socket.set_keepalive(true)
-    {
-        return Connect::NoOption("SO_KEEPALIVE", error);
-    }
-    if let Some(size) = departure.receive_buffer
-        && let Err(error) = socket.set_recv_buffer_size(size as usize)
-    {
-        return Connect::NoOption("SO_RCVBUF", error);
-    }
-    if let Some(size) = departure.send_buffer
-        && let Err(error) = socket.set_send_buffer_size(size as usize)
-    {
-        return Connect::NoOption("SO_SNDBUF", error);
-    }
-    if let Some(source) = &departure.bind {
-        if departure.transparent
-            && let Err(error) = transparent(socket.as_fd(), source)
-        {
-            return Connect::NoOption("IP_TRANSPARENT", error);
-        }
-        if source.as_socket().is_some_and(|source| source.port() == 0) {
-            // So that one source port serves connections to different peers; old kernels lack it.
-            let _ = set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
-        }
-        if let Err(error) = socket.bind(source) {
-            return Connect::NoBind(error);
-        }
+    if let Err(failed) = depart(&socket, departure) {
+        return failed;
     }
     match socket.connect(address) {
         Ok(()) => Connect::Begun(socket.into()),
@@ -98,6 +72,40 @@ pub fn connect(address: &SockAddr, departure: &Departure) -> Connect {
         }
         Err(error) => Connect::Failed(error),
     }
+}
+
+/// What comes before a socket connects.
+pub(super) fn depart(socket: &Socket, departure: &Departure) -> Result<(), Connect> {
+    if departure.keepalive
+        && let Err(error) = socket.set_keepalive(true)
+    {
+        return Err(Connect::NoOption("SO_KEEPALIVE", error));
+    }
+    if let Some(size) = departure.receive_buffer
+        && let Err(error) = socket.set_recv_buffer_size(size as usize)
+    {
+        return Err(Connect::NoOption("SO_RCVBUF", error));
+    }
+    if let Some(size) = departure.send_buffer
+        && let Err(error) = socket.set_send_buffer_size(size as usize)
+    {
+        return Err(Connect::NoOption("SO_SNDBUF", error));
+    }
+    if let Some(source) = &departure.bind {
+        if departure.transparent
+            && let Err(error) = transparent(socket.as_fd(), source)
+        {
+            return Err(Connect::NoOption("IP_TRANSPARENT", error));
+        }
+        if source.as_socket().is_some_and(|source| source.port() == 0) {
+            // So that one source port serves connections to different peers; old kernels lack it.
+            let _ = set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
+        }
+        if let Err(error) = socket.bind(source) {
+            return Err(Connect::NoBind(error));
+        }
+    }
+    Ok(())
 }
 
 fn transparent(socket: BorrowedFd<'_>, source: &SockAddr) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::tcp::Connect;
+use super::tcp::{self, Connect, Departure};
 use socket2::{SockAddr, Socket, Type};
 
 /// Datagrams of one batch.
@@ -45,12 +45,15 @@ pub fn tell_local(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
 }
 
 /// A socket that sends to this address and receives from it only.
-pub fn connect(address: &SockAddr) -> Connect {
+pub fn connect(address: &SockAddr, departure: &Departure) -> Connect {
     let kind = Type::DGRAM.nonblocking().cloexec();
     let socket = match Socket::new_raw(address.domain(), kind, None) {
         Ok(socket) => socket,
         Err(error) => return Connect::NoSocket(error),
     };
+    if let Err(failed) = tcp::depart(&socket, departure) {
+        return failed;
+    }
     match socket.connect(address) {
         Ok(()) => Connect::Begun(socket.into()),
         Err(error) => Connect::Failed(error),
@@ -496,7 +499,8 @@ mod tests {
     fn a_datagram_longer_than_wanted_is_cut() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
-        let Connect::Begun(client) = connect(&address.into()) else { panic!() };
+        let from = Departure::default();
+        let Connect::Begun(client) = connect(&address.into(), &from) else { panic!() };
         let mut batch = Batch::new();
         batch.push(&[7; 100], None, 0);
         batch.push(&[8; 3], None, 0);

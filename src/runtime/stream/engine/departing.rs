@@ -18,6 +18,7 @@ use crate::proxy::message::{self, Doing, Traffic, stream_level};
 use crate::proxy::pace::Pace;
 use crate::proxy::preface::proxy_protocol;
 use crate::proxy::session::{Side, Status};
+use crate::runtime::stream::conversation::Line;
 use crate::runtime::stream::session::Session;
 use crate::text::value::size_with_units;
 
@@ -167,9 +168,27 @@ impl Session {
         (rates != [0, 0]).then(|| Box::new(rates.map(|rate| Pace::new(now, rate))))
     }
 
+    /// The first of a session's datagrams has the header in it.
+    pub(super) fn announce_in_first(&mut self) {
+        let Some(version) = self.entrance.server.outward.header else { return };
+        if !self.client.is_shared() {
+            return;
+        }
+        let header = self.header(version);
+        let first = self.client.conversation().and_then(|it| it.waiting.front_mut());
+        if let Some(first) = first {
+            *first = [&header[..], &first[..]].concat().into();
+        }
+    }
+
     pub(super) fn header(&self, version: HeaderVersion) -> Vec<u8> {
-        let local = SockRef::from(&self.client).local_addr().ok();
-        let server = match local.and_then(|local| local.as_socket()) {
+        let local = match &self.client {
+            Line::Own(socket) => {
+                SockRef::from(socket).local_addr().ok().and_then(|local| local.as_socket())
+            }
+            Line::Shared(conversation) => conversation.local(),
+        };
+        let server = match local {
             Some(address) => proxy_protocol::Server::Tcp(address),
             None => proxy_protocol::Server::Unix(&self.entrance.name),
         };

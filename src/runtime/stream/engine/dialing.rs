@@ -76,6 +76,7 @@ impl Engine {
         let Some(session) = self.sessions.at(key) else { return };
         let next = session.entrance.server.next_upstream;
         let (dialing, step) = Dialing::begin(now, next, &mut pool.balancer());
+        session.announce_in_first();
         session.pool = Some(pool);
         session.phase = Phase::Dialing(Box::new(dialing));
         self.walk(now, key, step);
@@ -113,7 +114,7 @@ impl Engine {
             }
             let connect = match session.client {
                 Line::Own(_) => tcp::connect(address, session.departure()),
-                Line::Shared(_) => udp::connect(address),
+                Line::Shared(_) => udp::connect(address, session.departure()),
             };
             let error = match connect {
                 Connect::Begun(socket) => {

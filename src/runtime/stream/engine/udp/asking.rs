@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::kernel::udp::{Batch, Ends, SLOTS};
 use crate::plan::process::LogLevel;
-use crate::plan::stream::Server;
 use crate::proxy::flow::{Admission, Flow, Rules};
 use crate::proxy::message::{Client, Doing, Errno};
 use crate::proxy::session::{Side, Status};
@@ -70,7 +69,7 @@ impl Engine {
         bytes: &[u8],
     ) {
         let Some(hall) = self.halls.at(at) else { return };
-        let mut flow = Flow::new(now, rules(&entrance.server));
+        let mut flow = Flow::new(now, rules(entrance));
         let admission = flow.admit(now, bytes.len());
         let conversation = Conversation {
             hall: at,
@@ -199,11 +198,12 @@ pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS))
 }
 
-fn rules(server: &Server) -> Rules {
+fn rules(entrance: &Entrance) -> Rules {
+    let server = &entrance.server;
     Rules {
         requests: server.datagrams.requests,
         responses: server.datagrams.responses,
         timeout: server.timeout,
-        rates: [0, 0],
+        rates: entrance.rates,
     }
 }
