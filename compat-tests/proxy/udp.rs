@@ -326,6 +326,31 @@ fn workers_leave_a_flow_in_one_piece() {
     }
 }
 
+/// Answers wait for their rate, as in nginx; what a client sends too fast is dropped.
+#[test]
+fn rates_delay_answers_and_drop_questions() {
+    let thousand = "x".repeat(1000);
+    same(|which| {
+        let _peers = peers(which);
+        let options = "proxy_download_rate 1000; proxy_timeout 300ms;";
+        let _program = Program::start(which, ONE_WORKER, &pool("server IP:9001;", options));
+        let client = client(&at(which, "IP:8080"));
+        let first = ask(&client, &thousand);
+        let second = ask(&client, &thousand);
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        [first, second, receive(&client)]
+    });
+    let which = Which::Evenkeel;
+    let _peer = Peer::echo(&at(which, "IP:9006"));
+    let options = "proxy_upload_rate 1000;";
+    let _program = Program::start(which, ONE_WORKER, &pool("server IP:9006;", options));
+    let client = client(&at(which, "IP:8080"));
+    let answers = [(); 2].map(|()| ask(&client, &thousand));
+    assert_eq!(answers, ["1000 bytes", "nothing"]);
+    std::thread::sleep(Duration::from_millis(1000));
+    assert_eq!(ask(&client, &thousand), "1000 bytes");
+}
+
 /// The peer sees the same flow before and after, though the new plan has another peer.
 #[test]
 fn a_reload_drops_no_flow() {

@@ -368,4 +368,103 @@ mod tests {
         assert_eq!(answer(after(now, 500), &mut flow), Some(End::Shutdown));
         assert_eq!(flow.deadline(), after(now, 1000));
     }
+
+    /// A seed's numbers (xorshift).
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, most: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % most
+        }
+    }
+
+    /// Whatever comes in whatever order, the rules hold. `SEED` repeats one.
+    #[test]
+    fn storms_of_datagrams_keep_the_rules() {
+        let one = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+        let seeds = one.map_or(1..400, |seed: u64| seed..seed + 1);
+        for seed in seeds {
+            println!("SEED={seed}");
+            storm(Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
+        }
+    }
+
+    fn storm(mut numbers: Numbers) {
+        let begun = Instant::now();
+        let rules = Rules {
+            requests: numbers.below(5),
+            responses: [None, Some(numbers.below(3))][numbers.below(2) as usize],
+            timeout: Duration::from_millis(1 + numbers.below(3000)),
+            rates: [0, 1].map(|_| [0, 1 + numbers.below(2000)][numbers.below(2) as usize]),
+        };
+        let (mut now, mut flow) = (begun, Flow::new(begun, rules));
+        // A session begins with a datagram.
+        flow.admit(now, 1);
+        flow.forwarded(now, 1);
+        let (mut asked, mut answers, mut forwarded, mut closed) = (1, 0, 1, None);
+        for _ in 0..300 {
+            let bytes = numbers.below(1500);
+            let seconds = now.duration_since(begun).as_secs() + 1;
+            match numbers.below(5) {
+                0 => now += Duration::from_millis(numbers.below(700)),
+                1 if closed.is_none() => {
+                    let full = rules.rates[0] > 0 && forwarded >= rules.rates[0] * seconds;
+                    let admission = flow.admit(now, bytes as usize);
+                    assert_eq!(admission == Admission::Excess, full);
+                    if !full {
+                        (asked, forwarded) = (asked + 1, forwarded + bytes);
+                        let last = rules.requests > 0 && asked >= rules.requests;
+                        assert_eq!(admission == Admission::Last, last);
+                        flow.forwarded(now, bytes as usize);
+                    }
+                }
+                2 | 3 if flow.may_read() => {
+                    flow.answered(now, bytes as usize);
+                    flow.delivered(now, bytes as usize);
+                    answers += 1;
+                    let received = flow.counts(Side::Upstream).0;
+                    let full = rules.rates[1] > 0 && received >= rules.rates[1] * seconds;
+                    assert_eq!(flow.may_read(), !full);
+                }
+                _ if numbers.below(40) == 0 && closed.is_none() => {
+                    flow.close();
+                    closed = Some(answers);
+                }
+                _ => {}
+            }
+            assert_eq!(flow.packets(), [asked, answers]);
+            assert_eq!(flow.counts(Side::Client).0, forwarded);
+            assert_eq!(flow.counts(Side::Upstream).1, forwarded);
+            let missing = answers < asked * rules.responses.unwrap_or(0);
+            let complete = rules.responses.is_some() && !missing && asked >= rules.requests;
+            let shut = closed.is_some_and(|before| answers > before) && !missing;
+            let end = match (complete, shut) {
+                (true, _) => Some(End::Done),
+                (false, true) => Some(End::Shutdown),
+                (false, false) => None,
+            };
+            assert_eq!(flow.end(), end);
+            if end.is_some() {
+                return;
+            }
+            if flow.deadline() > now {
+                continue;
+            }
+            let paused = !flow.may_read();
+            match flow.wake(now) {
+                Some(end) => {
+                    assert_eq!(end == End::Unanswered, missing);
+                    return;
+                }
+                // Who has waited for the rate goes on, and not into the same moment again.
+                None => {
+                    assert!(paused && flow.may_read());
+                    assert!(flow.deadline() > now || closed.is_some());
+                }
+            }
+        }
+    }
 }

@@ -16,6 +16,7 @@ const REQUEST: usize = 100;
 pub(crate) fn serve() {
     listen(SERVER, echo);
     listen(SINK, swallow);
+    crate::udp::serve();
 }
 
 fn listen(address: &str, each: fn(TcpStream)) {
@@ -61,7 +62,7 @@ pub(crate) fn exchange(stream: &mut TcpStream) {
 }
 
 /// Runs `work` in so many threads for the time of a figure; returns how often it ran.
-pub(crate) fn load(threads: usize, work: impl Fn(&mut Option<TcpStream>) + Sync) -> usize {
+pub(crate) fn load<T>(threads: usize, work: impl Fn(&mut Option<T>) + Sync) -> usize {
     let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..threads {

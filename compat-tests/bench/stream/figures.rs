@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::ends::{connect, exchange, load, paced};
 use crate::proxy::{Job, ONE_WORKER, Program, Proxy};
+use crate::udp;
 
 const BULK: usize = 1 << 30;
 const IDLE: usize = 2000;
@@ -65,6 +66,27 @@ pub(crate) const FIGURES: &[Figure] = &[
         measure: |proxy| among(proxy, 8000),
     },
     Figure {
+        rows: &[
+            "UDP: µs CPU per question and answer, 16 flows",
+            "UDP: questions answered per second",
+        ],
+        job: ONE_WORKER,
+        measure: udp::kept,
+    },
+    Figure {
+        rows: &["UDP: µs CPU per session of one question"],
+        job: ONE_WORKER,
+        measure: udp::short,
+    },
+    Figure {
+        rows: &[
+            "UDP: µs CPU per datagram, one way in bursts",
+            "UDP: datagrams per second, one way",
+        ],
+        job: ONE_WORKER,
+        measure: udp::bursts,
+    },
+    Figure {
         rows: &["ms to start with 10,000 peers", "ms to reload with 10,000 peers"],
         job: MANY_PEERS,
         measure: start_and_reload,
@@ -73,7 +95,7 @@ pub(crate) const FIGURES: &[Figure] = &[
 
 fn short(proxy: &Proxy) -> Option<Vec<f64>> {
     let (address, before) = (proxy.address(), proxy.cpu());
-    let count = load(4, |_| exchange(&mut TcpStream::connect(&address).unwrap()));
+    let count = load(4, |_: &mut Option<()>| exchange(&mut TcpStream::connect(&address).unwrap()));
     Some(vec![(proxy.cpu() - before) / count as f64])
 }
 

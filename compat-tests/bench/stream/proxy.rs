@@ -172,6 +172,8 @@ fn nginx(folder: &Path, port: u16, job: Job) -> String {
          upstream sink {{ server {SINK}; }}\n\
          server {{ listen 127.0.2.2:{port} backlog=4096; proxy_pass echo; }}\n\
          server {{ listen 127.0.2.2:{bulk}; proxy_pass sink; }}\n\
+         server {{ listen 127.0.2.2:{port} udp; proxy_pass echo; }}\n\
+         server {{ listen 127.0.2.2:{bulk} udp; proxy_pass echo; proxy_responses 1; }}\n\
          server {{ listen 127.0.2.2:{marker}; proxy_pass sink; }}\n"
     );
     if job.peers > 0 {

@@ -3,8 +3,7 @@
 //! A listener's socket belongs to one worker, its [hall](halls::Hall): so one flow is always
 //! handled by one worker, without a lock or a table that workers share, and without the kernel's
 //! help. Workers that wait for the same socket, as nginx's do, tear flows apart. The halls of many
-//! listeners are spread over the workers; a listener with `reuseport` has a socket, and a hall, for
-//! each worker, between which the kernel spreads flows.
+//! listeners are spread over the workers; one with `reuseport`, too, has one socket and one worker.
 //!
 //! Datagrams come and go in batches: [`asking`] has those from clients, [`answering`] those to
 //! them. What they mean for their session is [`crate::proxy::flow`]'s. Read [`halls`] next.
