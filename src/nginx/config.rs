@@ -12,10 +12,12 @@ use std::time::Duration;
 
 pub use door::{Bind, Doors, Limit, LimitZone};
 
+use super::access_log::{Access, TypedFormat, TypedLog, TypedTarget};
 use super::address::Endpoint;
 use super::variable;
+use crate::plan::access_log::Buffer;
 use crate::plan::placement::Placement;
-use crate::plan::process::{ErrorLog, Variable};
+use crate::plan::process::{ErrorLog, LogTarget, Variable};
 use crate::plan::stream::{Address, ListenOptions};
 use crate::plan::track::RunAs;
 use crate::text::{FileId, Span};
@@ -41,7 +43,9 @@ pub struct NginxConfig {
     /// There is an error: nothing can run with it.
     pub refused: bool,
     /// `log_format`, by name.
-    pub log_formats: HashSet<bstr::BString>,
+    pub log_formats: HashMap<bstr::BString, TypedFormat>,
+    /// Of access logs with a buffer, by path: all of one path have the same.
+    pub buffered_logs: HashMap<PathBuf, Buffer>,
     /// Variables, in the order in which they are first used.
     pub variables_used: Vec<variable::Use>,
     /// By `map`, `geo`, `split_clients`, `set`, and named groups of regular expressions.
@@ -127,6 +131,7 @@ pub struct Settings {
     pub preread: super::preread::Settings,
     pub ssl: super::tls::Server,
     pub proxy_ssl: super::tls::Client,
+    pub access: Access,
 }
 
 /// `server {}`
@@ -247,6 +252,8 @@ pub(super) enum Question {
     Passwords(super::tls::PasswordFile),
     /// The last server of the last upstream.
     UpstreamServer,
+    /// Of the last log that names `server=NAME` (`text`).
+    SyslogServer { name: String, port: u16, text: String, span: Span },
 }
 
 impl NginxConfig {
@@ -265,6 +272,30 @@ impl NginxConfig {
         match stream.servers.last_mut() {
             Some(server) if in_server => &mut server.settings,
             _ => &mut stream.settings,
+        }
+    }
+
+    /// Puts the address of a name in its place: in the log that was read last.
+    pub(super) fn settle_syslog(&mut self, address: std::net::SocketAddr) {
+        let in_main = self.scope == Scope::Main;
+        let error_log = match in_main {
+            true => self.main.error_logs.last_mut(),
+            false => self.settings().error_logs.last_mut(),
+        };
+        let error_log = error_log.and_then(|log| match &mut log.target {
+            LogTarget::Syslog(syslog) => Some(syslog),
+            _ => None,
+        });
+        if let Some(syslog) = error_log {
+            syslog.settle(address);
+        }
+        if in_main {
+            return;
+        }
+        if let Some(TypedLog { target: TypedTarget::Syslog(syslog), .. }) =
+            self.settings().access.logs.last_mut()
+        {
+            syslog.settle(address);
         }
     }
 

@@ -151,6 +151,7 @@ impl Settings {
             preread: self.preread.over(&outer.preread),
             ssl: self.ssl.over(&outer.ssl),
             proxy_ssl: self.proxy_ssl.over(&outer.proxy_ssl),
+            access: self.access.over(&outer.access),
         }
     }
 }

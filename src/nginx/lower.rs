@@ -4,9 +4,10 @@
 mod door;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access_log::Formats;
 use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstream};
 use super::template::Names;
 use crate::plan::placement::Affinity;
@@ -36,11 +37,12 @@ pub fn lower(config: &NginxConfig) -> (Option<StreamPlan>, Diagnostics) {
         servers: Vec::new(),
         upstreams: Vec::new(),
         zones: Vec::new(),
+        log_formats: Vec::new(),
         variables: Vec::new(),
     };
     if let Some(stream) = &config.stream {
         let mut names = Names::new(config);
-        lower_stream(stream, &config.folder, &mut names, &mut plan);
+        lower_stream(stream, config, &mut names, &mut plan);
         plan.variables = names.into_variables();
     }
     let (connections, sockets) = (plan.process.worker_connections, plan.sockets().count());
@@ -98,7 +100,9 @@ fn process(config: &NginxConfig) -> StreamProcess {
     }
 }
 
-fn lower_stream(stream: &Stream, folder: &Path, names: &mut Names, plan: &mut StreamPlan) {
+fn lower_stream(stream: &Stream, config: &NginxConfig, names: &mut Names, plan: &mut StreamPlan) {
+    let folder = &config.folder;
+    let mut formats = Formats::default();
     plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
     plan.zones = door::zones(&stream.limit_zones, names);
     let mut implicit = HashMap::new();
@@ -126,8 +130,10 @@ fn lower_stream(stream: &Stream, folder: &Path, names: &mut Names, plan: &mut St
         let settings = server.settings.over(&stream.settings);
         let admission = door::admission(&settings.doors, &stream.limit_zones);
         let outward = door::outward(&settings.doors, names);
+        let access_logs = formats.logs(&settings, config, names);
+        let open_log_files = settings.access.open_files.flatten();
         let lowered = lower_server(settings, content, sets, server.open);
-        let mut lowered = Server { admission, outward, ..lowered };
+        let mut lowered = Server { admission, outward, access_logs, open_log_files, ..lowered };
         super::tls::lower(server, &mut lowered, names, &stream.settings, folder);
         plan.servers.push(lowered);
         for listen in &server.listens {
@@ -136,6 +142,7 @@ fn lower_stream(stream: &Stream, folder: &Path, names: &mut Names, plan: &mut St
         plan.listeners.extend(server.listens.iter().flat_map(|listen| listeners(listen, id)));
     }
     door::share(&mut plan.listeners, &bound);
+    plan.log_formats = formats.formats;
 }
 
 fn lower_server(
@@ -167,6 +174,8 @@ fn lower_server(
         half_close: settings.half_close.unwrap_or(false),
         tcp_nodelay: settings.tcp_nodelay.unwrap_or(true),
         socket_keepalive: settings.socket_keepalive.unwrap_or(false),
+        access_logs: Vec::new(),
+        open_log_files: None,
         error_logs: settings.error_logs,
         span,
     }

@@ -5,6 +5,7 @@
 //! as a whole and [`lower`](lower()) makes the Plan. nginx refuses a config at its first error;
 //! here all errors are reported, and the first one is nginx's. Read [`parse`] next.
 
+pub mod access_log;
 mod address;
 pub mod config;
 pub mod definition;

@@ -56,14 +56,20 @@ pub(super) fn mentions(node: &Node) -> Result<Mentions, Diagnostic> {
     };
     mentions.defined =
         definition.and_then(|word| Some(word.as_str()?.strip_prefix('$')?.to_lowercase()));
-    // The arguments of a format belong together, its name doesn't.
-    let skipped = usize::from(matches!(&*name, "log_format" | "access_log"));
+    // The names of formats are none of ours.
+    let skipped = match &*name {
+        "log_format" => Some(0),
+        "access_log" => Some(1),
+        _ => None,
+    };
+    let words = node.args.iter().enumerate().filter(|(at, _)| Some(*at) != skipped);
     let in_body = node.body.iter().flatten().filter(|_| &*name == "map");
     let values = in_body.filter_map(|line| line.args.first());
-    for word in node.args.iter().skip(skipped).chain(values) {
+    for word in words.map(|(_, word)| word).chain(values) {
         let is_definition = definition.is_some_and(|d| d.span.same_place(word.span));
         if !is_definition {
-            collect(word, &mut mentions.used)?;
+            let style = if &*name == "log_format" { Style::Format } else { Style::Text };
+            collect(word, style, &mut mentions.used)?;
         }
     }
     Ok(mentions)
@@ -71,10 +77,17 @@ pub(super) fn mentions(node: &Node) -> Result<Mentions, Diagnostic> {
 
 /// nginx's complaint about a malformed variable in a word.
 pub(super) fn well_formed(word: &Word) -> Result<(), Diagnostic> {
-    collect(word, &mut Vec::new())
+    collect(word, Style::Text, &mut Vec::new())
 }
 
-fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
+/// Formats of logs know no groups, and have their own complaint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Text,
+    Format,
+}
+
+fn collect(word: &Word, style: Style, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
     let malformed =
         |message: String| Diagnostic::error("nginx/invalid-variable", message).at(word.span);
     let name_length = |text: &[u8]| {
@@ -82,6 +95,7 @@ fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
     };
     let mut rest = word.text.as_slice();
     while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
+        let from = &rest[at..];
         rest = &rest[at + 1..];
         let braced = rest.first() == Some(&b'{');
         if braced {
@@ -94,10 +108,15 @@ fn collect(word: &Word, used: &mut Vec<Use>) -> Result<(), Diagnostic> {
             let message = format!("the closing bracket in \"{name}\" variable is missing");
             return Err(malformed(message));
         }
+        if name.is_empty() && style == Style::Format {
+            let from = String::from_utf8_lossy(from);
+            return Err(malformed(format!("invalid parameter \"{from}\"")));
+        }
         if name.is_empty() {
             return Err(malformed("invalid variable name".to_owned()));
         }
-        let capture = !braced && name.starts_with(|c: char| ('1'..='9').contains(&c));
+        let capture =
+            style == Style::Text && !braced && name.starts_with(|c: char| ('1'..='9').contains(&c));
         if !capture {
             used.push(Use { name, span: word.span });
         }

@@ -4,6 +4,7 @@
 //! keeps nginx's error the first one.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 
 use super::config::{self, NginxConfig, Question, Scope, Server, Upstream};
 use super::directives::slot::UNSUPPORTED;
@@ -301,6 +302,15 @@ impl<'a> Walk<'a> {
                 common.passwords = Some(passwords);
             }
             Question::Listen => self.answer_listen(out),
+            Question::SyslogServer { name, port, text, span } => {
+                match self.host.resolve(&name).first() {
+                    Some(ip) => self.config.settle_syslog(SocketAddr::new(*ip, port)),
+                    None => {
+                        let message = format!("host not found in syslog server \"{text}\"");
+                        out.push(Diagnostic::error("nginx/unknown-host", message).at(span));
+                    }
+                }
+            }
             Question::UpstreamServer => {
                 let host = self.host;
                 let Some(upstream) = self.config.upstream() else { return };

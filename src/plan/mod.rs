@@ -7,6 +7,7 @@
 //!
 //! [`Span`]: crate::text::Span
 
+pub mod access_log;
 pub mod address;
 pub mod bfd;
 pub mod checker;

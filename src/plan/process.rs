@@ -1,5 +1,6 @@
 //! How the stream role's processes run: nginx's main-context directives.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,12 +59,47 @@ pub struct ErrorLog {
 pub enum LogTarget {
     Stderr,
     File(PathBuf),
-    /// `syslog:…`, the text behind the colon.
-    Syslog(String),
+    Syslog(Syslog),
+}
+
+/// `syslog:server=…`: where lines are sent, and what stands before them (RFC 3164).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Syslog {
+    pub server: SyslogServer,
+    /// syslog(3)'s number, unshifted.
+    pub facility: u8,
+    /// Of lines that have no level of their own.
+    pub severity: LogLevel,
+    pub tag: String,
+    /// The host's name is left out.
+    pub nohostname: bool,
+}
+
+impl Syslog {
+    /// The address of its server, whose name is known to have this one. One that has an address
+    /// already keeps it.
+    pub fn settle(&mut self, address: SocketAddr) {
+        if let SyslogServer::Udp(server) = &mut self.server
+            && server.ip().is_unspecified()
+            && server.port() == address.port()
+        {
+            *server = address;
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyslogServer {
+    /// By UDP.
+    Udp(SocketAddr),
+    Unix(PathBuf),
 }
 
 /// nginx's levels, from least to most urgent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     Debug,

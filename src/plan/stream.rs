@@ -4,14 +4,15 @@ pub mod admission;
 pub mod socket;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admission::{Admission, Limit, LimitZone, Network, Rule, ZoneId};
 use serde::{Deserialize, Serialize};
 pub use socket::{Bind, BindSource, HeaderVersion, KeepaliveTimes, ListenOptions, Outward};
 
-use super::process::{ErrorLog, StreamProcess};
+use super::access_log::{AccessLog, Format, OpenFiles, Target};
+use super::process::{ErrorLog, LogTarget, StreamProcess};
 use super::template::{Template, Variable, VariableId};
 use super::tls::{ClientTls, ServerTls};
 use super::{is_default, seconds};
@@ -29,6 +30,9 @@ pub struct StreamPlan {
     /// `limit_conn_zone`
     #[serde(default, skip_serializing_if = "is_default")]
     pub zones: Vec<LimitZone>,
+    /// `log_format`, those that are used.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub log_formats: Vec<Format>,
     /// Those that anything here mentions.
     #[serde(default, skip_serializing_if = "is_default")]
     pub variables: Vec<Variable>,
@@ -38,6 +42,22 @@ impl StreamPlan {
     /// Those of the listeners that have a socket of their own, in their order.
     pub fn sockets(&self) -> impl Iterator<Item = &Listener> {
         self.listeners.iter().filter(|listener| listener.shares.is_none())
+    }
+
+    /// Every log file whose name is known before there are sessions.
+    pub fn log_files(&self) -> impl Iterator<Item = &Path> {
+        let errors = self.servers.iter().flat_map(|server| &server.error_logs);
+        let errors = self.process.error_logs.iter().chain(errors);
+        let errors = errors.filter_map(|log| match &log.target {
+            LogTarget::File(path) => Some(path.as_path()),
+            LogTarget::Stderr | LogTarget::Syslog(_) => None,
+        });
+        let access = self.servers.iter().flat_map(|server| &server.access_logs);
+        let access = access.filter_map(|log| match &log.target {
+            Target::File { path, .. } => Some(path.as_path()),
+            Target::Path(_) | Target::Syslog(_) => None,
+        });
+        errors.chain(access)
     }
 }
 
@@ -156,6 +176,11 @@ pub struct Server {
     pub tcp_nodelay: bool,
     /// `proxy_socket_keepalive`
     pub socket_keepalive: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub access_logs: Vec<AccessLog>,
+    /// For logs with variables in their names.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub open_log_files: Option<OpenFiles>,
     /// In force here; empty: those of the process.
     pub error_logs: Vec<ErrorLog>,
     pub span: Span,

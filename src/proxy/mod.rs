@@ -8,6 +8,7 @@
 //! often); [`pace`] is for rates. Sockets, buffers and timers are the runtime's.
 //! Read [`session`] next.
 
+pub mod access_line;
 pub mod balancer;
 pub mod flow;
 pub mod limit;

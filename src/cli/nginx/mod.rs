@@ -14,8 +14,8 @@ use self::mouth::Mouth;
 use super::loading;
 use crate::kernel::process::{self, Launch};
 use crate::load::{Inputs, Loaded, NginxInput};
-use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
-use crate::plan::{Plan, StreamPlan};
+use crate::plan::Plan;
+use crate::plan::process::{ErrorLog, LogLevel};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
 use crate::runtime::supervisor::upgrade::{Inherited, Invocation, SOCKETS};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
@@ -142,14 +142,15 @@ fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> E
 /// is probably our own, running).
 fn unopenable(plan: &Plan) -> Vec<String> {
     let Some(stream) = &plan.stream else { return Vec::new() };
-    match unopenable_file([&stream.process.pid].into_iter().chain(log_files(stream))) {
+    let files = [stream.process.pid.as_path()].into_iter().chain(stream.log_files());
+    match unopenable_file(files) {
         Some(complaint) => vec![complaint],
         None => probe_listeners(&stream.listeners),
     }
 }
 
 /// The first file that can't be written to, in nginx's words. Nothing is left behind.
-fn unopenable_file<'a>(mut files: impl Iterator<Item = &'a PathBuf>) -> Option<String> {
+fn unopenable_file<'a>(mut files: impl Iterator<Item = &'a Path>) -> Option<String> {
     files.find_map(|path| {
         let there = path.exists();
         match std::fs::OpenOptions::new().append(true).create(true).open(path) {
@@ -164,15 +165,6 @@ fn unopenable_file<'a>(mut files: impl Iterator<Item = &'a PathBuf>) -> Option<S
                 None
             }
         }
-    })
-}
-
-/// The process's error logs, and those of its servers.
-fn log_files(stream: &StreamPlan) -> impl Iterator<Item = &PathBuf> {
-    let servers = stream.servers.iter().flat_map(|server| &server.error_logs);
-    stream.process.error_logs.iter().chain(servers).filter_map(|log| match &log.target {
-        LogTarget::File(path) => Some(path),
-        LogTarget::Stderr | LogTarget::Syslog(_) => None,
     })
 }
 
@@ -243,7 +235,7 @@ fn run(
     let load = loading::again(Inputs { nginx: Some(inputs), ..Inputs::default() }, Voice::Nginx);
     let is_successor = inherited.is_some();
     let pid_file = stream.process.pid.clone();
-    if let Some(complaint) = unopenable_file(log_files(stream)) {
+    if let Some(complaint) = unopenable_file(stream.log_files()) {
         voice.say(LogLevel::Emerg, &complaint);
         return ExitCode::FAILURE;
     }
@@ -260,7 +252,7 @@ fn run(
         }
     };
     // The supervisor writes it; people are told where they look.
-    if let Some(complaint) = unopenable_file([&pid_file].into_iter()) {
+    if let Some(complaint) = unopenable_file([pid_file.as_path()].into_iter()) {
         voice.say(LogLevel::Emerg, &complaint);
         return ExitCode::FAILURE;
     }

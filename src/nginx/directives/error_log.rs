@@ -5,7 +5,7 @@ use crate::nginx::config::NginxConfig;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
-const LEVELS: [(&str, LogLevel); 8] = [
+pub(super) const LEVELS: [(&str, LogLevel); 8] = [
     ("emerg", LogLevel::Emerg),
     ("alert", LogLevel::Alert),
     ("crit", LogLevel::Crit),
@@ -36,13 +36,13 @@ pub(super) fn stream(config: &mut NginxConfig, node: &Node, out: &mut Diagnostic
     config.settings().error_logs.extend(log);
 }
 
-fn read(config: &NginxConfig, node: &Node, out: &mut Diagnostics) -> Option<ErrorLog> {
+fn read(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) -> Option<ErrorLog> {
     let target = target(config, slot::first(node), out)?;
     let level = level(&node.args[1..], out)?;
     Some(ErrorLog { target, level })
 }
 
-fn target(config: &NginxConfig, word: &Word, out: &mut Diagnostics) -> Option<LogTarget> {
+fn target(config: &mut NginxConfig, word: &Word, out: &mut Diagnostics) -> Option<LogTarget> {
     let text = word.lossy();
     if text == "stderr" {
         return Some(LogTarget::Stderr);
@@ -58,32 +58,9 @@ fn target(config: &NginxConfig, word: &Word, out: &mut Diagnostics) -> Option<Lo
         return None;
     }
     if let Some(parameters) = text.strip_prefix("syslog:") {
-        return syslog(parameters, word, out);
+        return super::syslog::read(config, parameters, word, out).map(LogTarget::Syslog);
     }
     Some(LogTarget::File(config.path(&text)))
-}
-
-fn syslog(parameters: &str, word: &Word, out: &mut Diagnostics) -> Option<LogTarget> {
-    let known = |parameter: &str| {
-        parameter == "nohostname"
-            || ["server=", "facility=", "severity=", "tag="]
-                .iter()
-                .any(|name| parameter.starts_with(name))
-    };
-    let message = match parameters.split(',').find(|parameter| !known(parameter)) {
-        Some(bad) => format!("unknown syslog parameter \"{bad}\""),
-        None if !parameters.split(',').any(|parameter| parameter.starts_with("server=")) => {
-            "no syslog server specified".to_owned()
-        }
-        None => {
-            let message = format!("\"{}\" is not supported by evenkeel yet", word.lossy());
-            let help = "its lines go where the daemon's own go: to the local syslog, or to stderr";
-            out.push(Diagnostic::warning("nginx/syslog", message).at(word.span).help(help));
-            return Some(LogTarget::Syslog(parameters.to_owned()));
-        }
-    };
-    out.push(Diagnostic::error("nginx/invalid-parameter", message).at(word.span));
-    None
 }
 
 fn level(words: &[Word], out: &mut Diagnostics) -> Option<LogLevel> {

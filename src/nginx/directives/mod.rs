@@ -25,6 +25,7 @@ mod proxy;
 pub(super) mod slot;
 mod split;
 mod ssl;
+mod syslog;
 mod upstream;
 mod variables;
 

@@ -8,6 +8,7 @@
 //! tracing's own. Where lines go, and what happens when one doesn't get there, is in [`sink`].
 
 mod logger;
+pub mod remote;
 mod sink;
 
 use std::fmt::Write as _;
@@ -27,7 +28,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use self::sink::Sink;
 use crate::kernel::local_time::LocalTime;
-use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
+use crate::plan::process::{self, ErrorLog, LogLevel, LogTarget};
 
 /// Whose layout a line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub enum Output {
     Syslog {
         facility: u8,
     },
+    /// nginx's `syslog:server=…`
+    Remote(process::Syslog),
 }
 
 /// How a process logs. Roles get it from the supervisor in the environment variable [`SETTINGS`].
@@ -72,7 +75,7 @@ pub fn outputs(logs: &[ErrorLog]) -> Vec<(Output, LogLevel)> {
     let output = |target: &LogTarget| match target {
         LogTarget::Stderr => Output::Stderr,
         LogTarget::File(path) => Output::File(path.clone()),
-        LogTarget::Syslog(_) => Output::Syslog { facility: DAEMON },
+        LogTarget::Syslog(syslog) => Output::Remote(syslog.clone()),
     };
     logs.iter().map(|log| (output(&log.target), log.level)).collect()
 }
@@ -275,6 +278,11 @@ impl Opened {
                     _ => level,
                 };
                 syslog.send(syslog_level(level), tag, text);
+                continue;
+            }
+            if let Sink::Remote(remote) = sink {
+                // One that is away costs its lines.
+                let _ = remote.send(level, line.trim_end_matches('\n').as_bytes());
                 continue;
             }
             let gap =

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::logger::Logger;
+use super::remote::Remote;
 use super::{Output, reason};
 use crate::kernel::file::is_shortage;
 use crate::kernel::local_time::LocalTime;
@@ -14,6 +15,7 @@ pub(super) enum Sink {
     Stderr(Gap),
     File(LogFile),
     Syslog(Syslog),
+    Remote(Remote),
 }
 
 pub(super) struct LogFile {
@@ -32,6 +34,7 @@ impl Sink {
                 let logger = Logger::behind(Path::new("/dev/log"));
                 Sink::Syslog(Syslog { facility: *facility, logger })
             }
+            Output::Remote(syslog) => Sink::Remote(Remote::new(syslog.clone())),
             Output::File(path) => {
                 let file = match open(path) {
                     Ok(file) => Some(file),
@@ -57,7 +60,7 @@ impl Sink {
         about_lost: impl FnOnce(u64) -> String,
     ) -> Result<(), String> {
         match self {
-            Sink::Syslog(_) => Ok(()),
+            Sink::Syslog(_) | Sink::Remote(_) => Ok(()),
             Sink::Stderr(gap) => gap
                 .write(Ok(io::stderr()), line, about_lost)
                 .map_err(|error| format!("standard error: lines are lost ({})", reason(&error))),

@@ -22,6 +22,8 @@ pub struct Counters {
     pub dial_failures: AtomicU64,
     /// Times that accepting had to rest: descriptors or memory had run out.
     pub accept_failures: AtomicU64,
+    /// Lines of access logs that were not written.
+    pub access_log_failures: AtomicU64,
     /// Clients closed at once for want of `worker_connections`.
     pub turned_away: AtomicU64,
     /// Datagrams that found no room on their way out, or were more than a rate allows.

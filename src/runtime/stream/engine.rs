@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::access;
 use super::bulk::Pipes;
 use super::counters::Counters;
 use super::service::Generation;
@@ -261,7 +262,7 @@ impl Engine {
         self.timers.cancel(session.timer, key.place);
         if session.record.is_some() {
             prereading::drain(&session, &mut self.scratch);
-            end(&mut session, status);
+            end(&mut session, status, &self.counters);
         }
         self.connections -= 1 + usize::from(session.upstream.is_some());
         self.counters.closed(status);
@@ -311,7 +312,7 @@ impl Drop for Engine {
 }
 
 /// What is to be done with a session's record when it is over.
-fn end(session: &mut Session, _: Status) {
+fn end(session: &mut Session, status: Status, counters: &Counters) {
     let now = Instant::now();
     let (received, sent) = session.traffic().upstream();
     let attempt = session.record.as_mut().and_then(|record| record.last());
@@ -319,6 +320,7 @@ fn end(session: &mut Session, _: Status) {
         attempt.end(now);
         (attempt.received, attempt.sent) = (received, sent);
     }
+    access::write(session, now, status, counters);
 }
 
 fn give_back(mut session: Session) {

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::kernel::local_time::LocalTime;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget};
+use crate::runtime::log::reason;
+use crate::runtime::log::remote::Remote;
 
 /// Where the lines of one server, or of the process, go.
 #[derive(Clone, Debug)]
@@ -24,7 +26,8 @@ enum Sink {
         path: PathBuf,
         file: Mutex<File>,
     },
-    /// Wherever this process's events go: no `error_log` is configured, or one to syslog.
+    Remote(Remote),
+    /// Wherever this process's events go: no `error_log` is configured.
     Events,
 }
 
@@ -51,6 +54,7 @@ impl Log {
             let _ = match &**sink {
                 Sink::Stderr => io::stderr().write_all(line.as_bytes()),
                 Sink::File { file, .. } => lock(file).write_all(line.as_bytes()),
+                Sink::Remote(remote) => remote.send(level, line.trim_end_matches('\n').as_bytes()),
                 Sink::Events => {
                     emit(level, &message);
                     Ok(())
@@ -105,7 +109,7 @@ impl Logbook {
             let sink = match &log.target {
                 LogTarget::Stderr => Arc::new(Sink::Stderr),
                 LogTarget::File(path) => self.file(path)?,
-                LogTarget::Syslog(_) => Arc::new(Sink::Events),
+                LogTarget::Syslog(syslog) => Arc::new(Sink::Remote(Remote::new(syslog.clone()))),
             };
             Ok((log.level, sink))
         });
@@ -146,6 +150,7 @@ impl Logbook {
 
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-        io::Error::new(error.kind(), format!("open() \"{}\" failed: {error}", path.display()))
+        let text = format!("open() \"{}\" failed ({})", path.display(), reason(&error));
+        io::Error::new(error.kind(), text)
     })
 }

@@ -5,6 +5,7 @@
 //! sessions and does what the pure machines of [`crate::proxy`] say; [`relay`] moves the bytes.
 //! Read [`engine`] next.
 
+mod access;
 mod admission;
 mod bulk;
 mod conversation;
@@ -33,6 +34,7 @@ pub use role::run;
 
 use crate::plan::StreamPlan;
 use crate::plan::process::LogLevel;
+use access::AccessLogs;
 use log::Logbook;
 use service::Generation;
 use worker::{Order, Worker};
@@ -45,6 +47,7 @@ const SWITCH: Duration = Duration::from_secs(1);
 pub struct Stream {
     generation: Arc<Generation>,
     logbook: Logbook,
+    access_logs: AccessLogs,
     workers: Vec<Worker>,
     /// Workers of which a reload had one too many; they finish their sessions.
     retired: Vec<Worker>,
@@ -62,13 +65,15 @@ impl Stream {
     /// A log file that can't be opened, descriptors that don't fit the plan, or a kernel that
     /// refuses threads or descriptors.
     pub fn prepare(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
-        let mut logbook = Logbook::default();
-        let generation = Arc::new(Generation::build(plan, sockets, &mut logbook, None)?);
+        let (mut logbook, mut access_logs) = (Logbook::default(), AccessLogs::default());
+        let generation = Generation::build(plan, sockets, &mut logbook, &mut access_logs, None)?;
+        let generation = Arc::new(generation);
         placing::place_process(&generation);
         let (alive, ended) = mpsc::channel(1);
         Ok(Self {
             generation,
             logbook,
+            access_logs,
             workers: Vec::new(),
             retired: Vec::new(),
             counters: Arc::default(),
@@ -85,7 +90,9 @@ impl Stream {
     /// As [`Stream::prepare`]; the old plan then runs on.
     pub fn reload(&mut self, plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<()> {
         let old = Some(&*self.generation);
-        let generation = Arc::new(Generation::build(plan, sockets, &mut self.logbook, old)?);
+        let (logbook, access_logs) = (&mut self.logbook, &mut self.access_logs);
+        let generation = Generation::build(plan, sockets, logbook, access_logs, old)?;
+        let generation = Arc::new(generation);
         placing::place_process(&generation);
         let wanted = generation.workers();
         self.generation = generation;
@@ -103,6 +110,7 @@ impl Stream {
         // Whoever asked may close the sockets that are gone as soon as this returns.
         let _ = all_done.recv_timeout(SWITCH);
         self.logbook.tidy();
+        self.access_logs.tidy();
         self.staff()?;
         let text = format_args!("new sessions go by the new configuration");
         self.generation.log.write(LogLevel::Notice, None, text);
@@ -121,8 +129,10 @@ impl Stream {
     }
 
     /// Opens the log files anew.
-    pub fn reopen(&self) {
+    pub fn reopen(&mut self) {
+        self.note("reopening logs");
         self.logbook.reopen();
+        self.access_logs.reopen();
     }
 
     /// Accepts no more and lets the sessions finish; `worker_shutdown_timeout` bounds that.
@@ -156,6 +166,16 @@ impl Stream {
         for worker in self.workers.iter_mut().chain(&mut self.retired) {
             worker.join();
         }
+    }
+
+    /// Says that the workers have ended, in the words that scripts wait for.
+    pub fn leave(&self) {
+        self.note("exiting");
+        self.note("exit");
+    }
+
+    fn note(&self, text: &str) {
+        self.generation.log.write(LogLevel::Notice, None, format_args!("{text}"));
     }
 
     pub fn counters(&self) -> &Counters {

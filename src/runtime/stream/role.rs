@@ -62,7 +62,10 @@ async fn follow(control: &Control, mut stream: Stream) -> io::Result<()> {
     let mut led = true;
     loop {
         tokio::select! {
-            () = stream.ended() => return Ok(()),
+            () = stream.ended() => {
+                stream.leave();
+                return Ok(());
+            }
             instruction = instructions.next(), if led => match instruction? {
                 Some(Instruction::Start(assignment) | Instruction::Reload(assignment)) => {
                     let report = match stream.reload(assignment.plan, assignment.listeners) {

@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use socket2::{SockAddr, SockRef};
 
+use super::access::{Access, AccessLogs};
 use super::admission::{self, Guard, Guards, Zone};
 use super::engine;
 use super::log::{Log, Logbook};
 use super::tls::{Acceptor, Connector};
 use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
+use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
 use crate::plan::tls::{ClientTls, ServerTls};
@@ -78,6 +80,8 @@ pub(super) struct Entrance {
     /// Those of its plan.
     pub(super) variables: Arc<Variables>,
     pub(super) log: Log,
+    /// What is written when a session is over.
+    pub(super) access: Vec<Access>,
 }
 
 /// What a session goes through, in this order, between accept and content.
@@ -133,6 +137,7 @@ impl Generation {
         mut plan: StreamPlan,
         sockets: Vec<OwnedFd>,
         logbook: &mut Logbook,
+        access_logs: &mut AccessLogs,
         old: Option<&Self>,
     ) -> io::Result<Self> {
         if sockets.len() != plan.sockets().count() {
@@ -148,10 +153,13 @@ impl Generation {
         let variables = std::mem::take(&mut plan.variables);
         let variables = Arc::new(Variables::new(variables).map_err(io::Error::other)?);
         let zones = Zone::build(&plan.zones, old)?;
+        let formats = std::mem::take(&mut plan.log_formats);
+        let formats: Vec<Arc<Format>> = formats.into_iter().map(Arc::new).collect();
         let mut guards = Guards::default();
         let mut entrances = Entrances::with_capacity(plan.listeners.len());
         for listener in &plan.listeners {
             let server = &plan.servers[listener.server.0];
+            let logs = &server.access_logs;
             let log = match &server.error_logs[..] {
                 [] => log.clone(),
                 logs => logbook.open(logs)?,
@@ -162,7 +170,9 @@ impl Generation {
             };
             let guard = guards.guard(server, &zones, &plan.zones);
             let stages = Stage::of(listener, server, &guard);
-            let rendered = server.outward.is_rendered() || server.peer_tls.is_some();
+            let access = access_logs.open(logs, &formats, server.open_log_files)?;
+            let rendered =
+                server.outward.is_rendered() || server.peer_tls.is_some() || !access.is_empty();
             let acceptor = match (&server.tls, listener.ssl) {
                 (Some(tls), true) => Some(acceptor(tls, &entrances, old)?),
                 _ => None,
@@ -184,6 +194,7 @@ impl Generation {
                 guard,
                 stages,
                 log,
+                access,
             });
             entrances.insert((listener.transport, listener.address.clone()), entrance);
         }

@@ -1,6 +1,8 @@
 //! Reload: a new plan is read beside the loop, its sockets are opened, the roles take it over, and
 //! what only the old plan needed goes. Whatever fails leaves the old plan running.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -10,7 +12,6 @@ use super::leftovers::Leftovers;
 use super::reading::Reading;
 use super::role::{Role, Running};
 use super::{Event, Fresh, Kind, Loading, PATIENCE, Phase, RoleKind, Supervisor, wanted, words};
-use crate::plan::process::{ErrorLog, LogTarget};
 use crate::plan::track::RunAs;
 use crate::plan::{Plan, StreamPlan};
 use crate::runtime::handoff::Order;
@@ -128,7 +129,7 @@ impl Supervisor {
     pub(super) fn reopen(&mut self) {
         if let Some(stream) = &self.plan.stream {
             let user = stream.process.user.as_ref();
-            logs(stream).for_each(|log| give_log_to_worker(log, user));
+            stream.log_files().for_each(|path| give_log_to_worker(path, user));
         }
         log::reopen();
         for role in &self.roles {
@@ -142,9 +143,9 @@ impl Supervisor {
     /// Workers that run already have given up the rights to make these.
     fn give_new_logs(&self, before: &Plan) {
         let Some(stream) = &self.plan.stream else { return };
-        let known: Vec<&ErrorLog> = before.stream.iter().flat_map(logs).collect();
-        let new = logs(stream).filter(|log| !known.iter().any(|old| old.target == log.target));
-        new.for_each(|log| give_log_to_worker(log, stream.process.user.as_ref()));
+        let known: HashSet<&Path> = before.stream.iter().flat_map(StreamPlan::log_files).collect();
+        let new = stream.log_files().filter(|path| !known.contains(path));
+        new.for_each(|path| give_log_to_worker(path, stream.process.user.as_ref()));
     }
 
     fn apply_log(&mut self, plan: &Plan) {
@@ -167,17 +168,9 @@ impl Supervisor {
     }
 }
 
-/// Every error log of the plan.
-fn logs(stream: &StreamPlan) -> impl Iterator<Item = &ErrorLog> {
-    let servers = stream.servers.iter().flat_map(|server| &server.error_logs);
-    stream.process.error_logs.iter().chain(servers)
-}
-
 /// A worker that isn't root must be able to open its log anew: nginx gives it the file, too.
-fn give_log_to_worker(log: &ErrorLog, user: Option<&RunAs>) {
-    let (LogTarget::File(path), Some(user)) = (&log.target, user) else {
-        return;
-    };
+fn give_log_to_worker(path: &Path, user: Option<&RunAs>) {
+    let Some(user) = user else { return };
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
     let given = opened.and_then(|file| std::os::unix::fs::fchown(file, Some(user.uid), None));
     if let Err(error) = given {
