@@ -84,8 +84,8 @@ fn nginx_variables_are_upstreams() {
     assert_eq!(upstream, Fact::NAMES.iter().copied().collect());
 }
 
-/// A claim needs a config that real nginx takes, that Evenkeel takes (there is a Plan), and that
-/// uses the directive in that context.
+/// A claim needs a config that real nginx takes (unless the directive is newer than Debian's), that
+/// Evenkeel takes (there is a Plan), and that uses the directive in that context.
 #[test]
 fn nginx_claims_have_fixtures() {
     let (mut used, mut used_of_newer) = (BTreeSet::new(), BTreeSet::new());

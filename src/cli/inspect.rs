@@ -96,6 +96,7 @@ pub(super) fn describe(plan: &Plan) -> String {
                 let server = &stream.servers[listener.server.0];
                 let content = match &server.content {
                     Content::Upstream(upstream) => stream.upstreams[upstream.0].name.as_str(),
+                    Content::Proxy(_) => "an upstream or address by variables",
                     Content::Return(_) => "an answer of its own",
                     Content::Pass(_) => "another listener",
                 };
@@ -106,7 +107,7 @@ pub(super) fn describe(plan: &Plan) -> String {
                 line(2, format!("{}{transport} → {content}", listener.address));
             }
             for upstream in &stream.upstreams {
-                line(2, format!("upstream {}", upstream.name));
+                line(2, format!("upstream {}{}", upstream.name, upstream.balance));
                 for peer in &upstream.peers {
                     let kind = match (peer.down, peer.backup) {
                         (true, _) => ", down",
@@ -114,6 +115,10 @@ pub(super) fn describe(plan: &Plan) -> String {
                         (false, false) => "",
                     };
                     line(4, format!("peer {}, weight {}{kind}", peer.address, peer.weight));
+                }
+                for name in &upstream.names {
+                    let by = name.service.as_ref().map_or("", |_| " by SRV records");
+                    line(4, format!("peers {} as they are resolved{by}", name.peer.name));
                 }
             }
         }

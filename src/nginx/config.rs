@@ -14,11 +14,12 @@ pub use door::{Bind, Doors, Limit, LimitZone};
 
 use super::access_log::{Access, TypedFormat, TypedLog, TypedTarget};
 use super::address::Endpoint;
+use super::resolver::ResolverConfig;
 use super::variable;
 use crate::plan::access_log::Buffer;
 use crate::plan::placement::Placement;
 use crate::plan::process::{ErrorLog, LogTarget, Variable};
-use crate::plan::stream::{Address, ListenOptions};
+use crate::plan::stream::{Address, ListenOptions, Second, Timed};
 use crate::plan::track::RunAs;
 use crate::text::{FileId, Span};
 
@@ -108,6 +109,8 @@ pub struct Stream {
     /// Index of an upstream by its name in lower case.
     pub upstream_names: HashMap<String, usize>,
     pub limit_zones: Vec<LimitZone>,
+    /// Shared memory, by name.
+    pub zones: HashMap<bstr::BString, Zone>,
     /// `proxy_pass HOST:PORT`, by host in lower case: no upstream may have such a name.
     pub passed_hosts: HashMap<String, (String, Span)>,
 }
@@ -127,6 +130,8 @@ pub struct Settings {
     pub tcp_nodelay: Option<bool>,
     pub socket_keepalive: Option<bool>,
     pub doors: Doors,
+    pub resolver: Option<ResolverConfig>,
+    pub resolver_timeout: Option<Duration>,
     pub error_logs: Vec<ErrorLog>,
     pub preread: super::preread::Settings,
     pub ssl: super::tls::Server,
@@ -195,6 +200,8 @@ pub struct Listen {
 #[derive(Clone, Debug)]
 pub struct Pass {
     pub text: String,
+    /// It has variables.
+    pub variable: bool,
     /// Of a literal address or name; empty for an upstream.
     pub addresses: Vec<Address>,
     pub span: Span,
@@ -210,8 +217,11 @@ pub struct Upstream {
     pub servers: Vec<UpstreamServer>,
     /// There was a `server`, right or wrong.
     pub has_server: bool,
-    /// A balancing method was named (its name).
-    pub method: Option<&'static str>,
+    pub method: Option<Method>,
+    /// `zone`, the last one.
+    pub zone: Option<String>,
+    pub resolver: Option<ResolverConfig>,
+    pub resolver_timeout: Option<Duration>,
 }
 
 /// `server` in an upstream.
@@ -227,6 +237,28 @@ pub struct UpstreamServer {
     pub max_conns: u32,
     pub backup: bool,
     pub down: bool,
+    pub resolve: bool,
+    /// `service=`
+    pub service: Option<String>,
+    pub span: Span,
+}
+
+/// How an upstream's peers are chosen, if not in turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    LeastConn,
+    LeastTime { until: Timed, inflight: bool },
+    Hash { key: bstr::BString, consistent: bool },
+    Random { two: Option<Second> },
+}
+
+/// A piece of shared memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Zone {
+    /// Bytes; 0 where nobody has said it yet.
+    pub size: usize,
+    /// The directive that it is for.
+    pub user: &'static str,
     pub span: Span,
 }
 
@@ -254,6 +286,8 @@ pub(super) enum Question {
     UpstreamServer,
     /// Of the last log that names `server=NAME` (`text`).
     SyslogServer { name: String, port: u16, text: String, span: Span },
+    /// A name server of the `resolver` that was read last.
+    Resolver { endpoint: Endpoint, text: String, span: Span },
 }
 
 impl NginxConfig {
@@ -305,6 +339,17 @@ impl NginxConfig {
 
     pub(super) fn upstream(&mut self) -> Option<&mut Upstream> {
         self.stream().upstreams.last_mut()
+    }
+
+    /// The `resolver` and `resolver_timeout` of the block that is being read.
+    pub(super) fn resolver(&mut self) -> (&mut Option<ResolverConfig>, &mut Option<Duration>) {
+        if self.scope == Scope::Upstream && self.upstream().is_some() {
+            let at = self.stream().upstreams.len() - 1;
+            let upstream = &mut self.stream().upstreams[at];
+            return (&mut upstream.resolver, &mut upstream.resolver_timeout);
+        }
+        let settings = self.settings();
+        (&mut settings.resolver, &mut settings.resolver_timeout)
     }
 
     /// A path of a log, a pid file: relative ones start at the prefix.

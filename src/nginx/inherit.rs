@@ -5,8 +5,8 @@ use super::address::Endpoint;
 use super::config::{self, Settings, Stream};
 use super::parse::same_line;
 use super::tls::load::{self, Place};
-use super::variable;
 use super::walk::Walk;
+use super::{upstream, variable};
 use crate::text::{Diagnostic, Diagnostics, Span};
 
 /// Checks that every server has a handler, every upstream a peer, every `proxy_pass` a target.
@@ -31,6 +31,9 @@ pub(super) fn check(walk: &mut Walk<'_>, close: Span) {
         }
     }
     for pass in stream.servers.iter_mut().filter_map(|server| server.pass.as_mut()) {
+        if pass.variable {
+            continue;
+        }
         if stream.upstream_names.contains_key(&pass.text.to_ascii_lowercase()) {
             continue;
         }
@@ -62,6 +65,9 @@ pub(super) fn check(walk: &mut Walk<'_>, close: Span) {
     if let Some(used) = walk.config.variables_used.iter().find(unknown) {
         let message = format!("unknown \"{}\" variable", used.name);
         out.push(Diagnostic::error("nginx/unknown-variable", message).at(used.span));
+    }
+    if let Some(stream) = &walk.config.stream {
+        upstream::check(stream, sources, &mut out);
     }
     for diagnostic in out {
         walk.push(diagnostic);
@@ -145,6 +151,8 @@ impl Settings {
             next_upstream_timeout: self.next_upstream_timeout.or(outer.next_upstream_timeout),
             half_close: self.half_close.or(outer.half_close),
             tcp_nodelay: self.tcp_nodelay.or(outer.tcp_nodelay),
+            resolver: self.resolver.clone().or_else(|| outer.resolver.clone()),
+            resolver_timeout: self.resolver_timeout.or(outer.resolver_timeout),
             socket_keepalive: self.socket_keepalive.or(outer.socket_keepalive),
             doors: self.doors.over(&outer.doors),
             error_logs: error_logs.clone(),

@@ -8,16 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_log::Formats;
-use super::config::{Handler, Listen, NginxConfig, Pass, Settings, Stream, Upstream};
+use super::config::{Handler, Listen, NginxConfig, Settings, Stream};
 use super::template::Names;
 use crate::plan::placement::Affinity;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
-    Address, Admission, Balance, Content, Datagrams, Listener, NextUpstream, Outward, Peer, Server,
-    ServerId, StreamPlan, Transport, UpstreamId,
+    Admission, Content, Datagrams, Listener, NextUpstream, Outward, Server, ServerId, StreamPlan,
+    Transport, UpstreamId,
 };
 use crate::plan::template::{Template, VariableId};
-use crate::plan::{self};
 use crate::text::{Diagnostic, Diagnostics};
 
 const DEFAULT_PID: &str = "/run/nginx.pid";
@@ -103,17 +102,21 @@ fn process(config: &NginxConfig) -> StreamProcess {
 fn lower_stream(stream: &Stream, config: &NginxConfig, names: &mut Names, plan: &mut StreamPlan) {
     let folder = &config.folder;
     let mut formats = Formats::default();
-    plan.upstreams = stream.upstreams.iter().map(lower_upstream).collect();
+    let upstreams = stream.upstreams.iter();
+    plan.upstreams = upstreams.map(|upstream| upstream.lower(stream, names)).collect();
     plan.zones = door::zones(&stream.limit_zones, names);
     let mut implicit = HashMap::new();
     let mut bound = Vec::new();
     for server in &stream.servers {
         let content = match (server.handler, &server.pass, &server.answer) {
+            (Some(Handler::Pass), Some(pass), _) if pass.variable => {
+                Content::Proxy(names.template(pass.text.as_bytes()))
+            }
             (Some(Handler::Pass), Some(pass), _) => {
                 Content::Upstream(match stream.upstream_named(&pass.text) {
                     Some(index) => UpstreamId(index),
                     None => *implicit.entry(pass.text.to_ascii_lowercase()).or_insert_with(|| {
-                        plan.upstreams.push(implicit_upstream(pass));
+                        plan.upstreams.push(pass.upstream());
                         UpstreamId(plan.upstreams.len() - 1)
                     }),
                 })
@@ -152,6 +155,10 @@ fn lower_server(
     span: crate::text::Span,
 ) -> Server {
     Server {
+        resolver: match (&content, &settings.resolver) {
+            (Content::Proxy(_), Some(resolver)) => Some(resolver.lower(settings.resolver_timeout)),
+            _ => None,
+        },
         content,
         sets,
         tls: None,
@@ -199,47 +206,4 @@ fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener
         ssl: listen.ssl,
         span: listen.span,
     })
-}
-
-fn lower_upstream(upstream: &Upstream) -> plan::stream::Upstream {
-    let peers = upstream.servers.iter().flat_map(|server| {
-        server.addresses.iter().map(|address| Peer {
-            name: server.text.clone(),
-            address: address.clone(),
-            weight: server.weight,
-            max_fails: server.max_fails,
-            fail_timeout: server.fail_timeout,
-            max_conns: server.max_conns,
-            backup: server.backup,
-            down: server.down,
-            span: server.span,
-        })
-    });
-    plan::stream::Upstream {
-        name: upstream.name.clone(),
-        balance: Balance::RoundRobin,
-        peers: peers.collect(),
-        span: upstream.span,
-    }
-}
-
-/// What a literal `proxy_pass` address makes: one peer per address.
-fn implicit_upstream(pass: &Pass) -> plan::stream::Upstream {
-    let peer = |address: &Address| Peer {
-        name: pass.text.clone(),
-        address: address.clone(),
-        weight: 1,
-        max_fails: 1,
-        fail_timeout: Duration::from_secs(10),
-        max_conns: 0,
-        backup: false,
-        down: false,
-        span: pass.span,
-    };
-    plan::stream::Upstream {
-        name: pass.text.clone(),
-        balance: Balance::RoundRobin,
-        peers: pass.addresses.iter().map(peer).collect(),
-        span: pass.span,
-    }
 }

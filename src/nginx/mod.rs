@@ -16,9 +16,11 @@ mod inherit;
 mod lower;
 mod parse;
 mod preread;
+mod resolver;
 mod template;
 pub mod tls;
 mod token;
+mod upstream;
 pub mod variable;
 mod walk;
 

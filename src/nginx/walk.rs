@@ -311,10 +311,23 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
+            Question::Resolver { endpoint, text, span } => {
+                let host = self.host;
+                let found = config::addresses(&endpoint, |name| host.resolve(name));
+                if found.is_empty() {
+                    let message = format!("host not found in resolver \"{text}\"");
+                    return out.push(Diagnostic::error("nginx/unknown-host", message).at(span));
+                }
+                let Some(resolver) = self.config.resolver().0 else { return };
+                resolver.add(found);
+            }
             Question::UpstreamServer => {
                 let host = self.host;
                 let Some(upstream) = self.config.upstream() else { return };
                 let Some(server) = upstream.servers.last_mut() else { return };
+                if server.resolves_late() {
+                    return;
+                }
                 server.addresses = config::addresses(&server.endpoint, |name| host.resolve(name));
                 if server.addresses.is_empty() {
                     let message = format!("host not found in upstream \"{}\"", server.text);

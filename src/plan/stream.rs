@@ -18,6 +18,10 @@ use super::tls::{ClientTls, ServerTls};
 use super::{is_default, seconds};
 use crate::text::Span;
 
+mod upstream;
+
+pub use upstream::{Balance, Name, Peer, Resolver, Second, Timed, Upstream};
+
 /// Everything that the stream role runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPlan {
@@ -181,6 +185,9 @@ pub struct Server {
     /// For logs with variables in their names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub open_log_files: Option<OpenFiles>,
+    /// For names that come up in sessions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resolver: Option<Box<Resolver>>,
     /// In force here; empty: those of the process.
     pub error_logs: Vec<ErrorLog>,
     pub span: Span,
@@ -212,6 +219,8 @@ pub struct Datagrams {
 pub enum Content {
     /// `proxy_pass` to one upstream.
     Upstream(UpstreamId),
+    /// `proxy_pass` with variables: names an upstream, an address, or a name to be resolved.
+    Proxy(Template),
     /// `return`
     Return(Template),
     /// `pass`: to another listener, by its address.
@@ -227,40 +236,4 @@ pub struct NextUpstream {
     /// Zero: no limit.
     #[serde(with = "seconds")]
     pub timeout: Duration,
-}
-
-/// A group of peers: an `upstream` block, or what a literal `proxy_pass` address makes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upstream {
-    /// The block's name, or the address as `proxy_pass` has it.
-    pub name: String,
-    pub balance: Balance,
-    /// Servers of the config in order; a name with several addresses makes several peers.
-    pub peers: Vec<Peer>,
-    pub span: Span,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    #[default]
-    RoundRobin,
-}
-
-/// One address of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
-    /// As in the config, for logs.
-    pub name: String,
-    pub address: Address,
-    pub weight: u32,
-    /// 0: never counted as failed.
-    pub max_fails: u32,
-    #[serde(with = "seconds")]
-    pub fail_timeout: Duration,
-    /// 0: no limit.
-    pub max_conns: u32,
-    pub backup: bool,
-    pub down: bool,
-    pub span: Span,
 }

@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
-use super::balancer::{Balancer, Lease};
+use super::balancer::{Balancer, Lease, Search};
 use crate::plan::stream::NextUpstream;
 
 /// What to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Step {
     /// Connect to this peer, then call [`Dialing::connected`] or [`Dialing::failed`].
     Dial(Lease),
@@ -42,23 +42,28 @@ pub struct Dialing {
     next: NextUpstream,
     started: Instant,
     attempts_left: u32,
-    tried: Vec<u32>,
+    search: Search,
 }
 
 impl Dialing {
-    pub fn begin(now: Instant, next: NextUpstream, balancer: &mut Balancer) -> (Self, Step) {
+    pub fn begin(
+        now: Instant,
+        next: NextUpstream,
+        search: Search,
+        balancer: &mut Balancer,
+    ) -> (Self, Step) {
         let allowed = match next.tries {
             0 => balancer.attempts(),
             tries => balancer.attempts().min(tries),
         };
-        let mut dialing =
-            Self { next, started: now, attempts_left: allowed.max(1), tried: Vec::new() };
+        let attempts_left = allowed.max(1);
+        let mut dialing = Self { next, started: now, attempts_left, search };
         let step = dialing.pick(now, balancer);
         (dialing, step)
     }
 
     fn pick(&mut self, now: Instant, balancer: &mut Balancer) -> Step {
-        match balancer.pick(now, &self.tried) {
+        match balancer.pick(now, &mut self.search) {
             Some(lease) => {
                 self.attempts_left -= 1;
                 Step::Dial(lease)
@@ -81,7 +86,7 @@ impl Dialing {
         lease: Lease,
         balancer: &mut Balancer,
     ) -> (Step, Disabled) {
-        self.tried.push(lease.peer() as u32);
+        self.search.exclude(lease.peer());
         let disabled = Disabled(balancer.fail(now, lease));
         let elapsed = now.saturating_duration_since(self.started);
         let late = !self.next.timeout.is_zero() && elapsed >= self.next.timeout;
@@ -222,9 +227,9 @@ mod tests {
 
     #[test]
     fn every_peer_is_tried_once_then_it_gives_up() {
-        let mut balancer = Balancer::new(&upstream(vec![peer(1), peer(2)]));
+        let mut balancer = Balancer::new(&upstream(vec![peer(1), peer(2)]), 1);
         let now = Instant::now();
-        let (mut dialing, step) = Dialing::begin(now, next(0, 0), &mut balancer);
+        let (mut dialing, step) = Dialing::begin(now, next(0, 0), Search::new(), &mut balancer);
         let first = dialed(step);
         assert_eq!(first.peer(), 0);
         let (step, disabled) = dialing.failed(now, first, &mut balancer);
@@ -232,7 +237,7 @@ mod tests {
         let second = dialed(step);
         assert_eq!(second.peer(), 1);
         assert_eq!(dialing.failed(now, second, &mut balancer).0, Step::GiveUp);
-        assert_eq!(Dialing::begin(now, next(0, 0), &mut balancer).1, Step::NoPeer);
+        assert_eq!(Dialing::begin(now, next(0, 0), Search::new(), &mut balancer).1, Step::NoPeer);
     }
 
     #[test]
@@ -241,8 +246,8 @@ mod tests {
         for (limits, elapsed) in
             [(next(1, 0), 0), (next(0, 1), 1), (NextUpstream { enabled: false, ..next(0, 0) }, 0)]
         {
-            let mut balancer = Balancer::new(&upstream(vec![peer(1), peer(2)]));
-            let (mut dialing, step) = Dialing::begin(now, limits, &mut balancer);
+            let mut balancer = Balancer::new(&upstream(vec![peer(1), peer(2)]), 1);
+            let (mut dialing, step) = Dialing::begin(now, limits, Search::new(), &mut balancer);
             let later = now + Duration::from_secs(elapsed);
             assert_eq!(dialing.failed(later, dialed(step), &mut balancer).0, Step::GiveUp);
         }

@@ -1,15 +1,13 @@
 //! `stream {}` and its servers: what is neither proxying nor an upstream.
 
+use super::resolver;
 use super::slot;
-use super::{
-    Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, SOME, STREAM, Support, any_value, row,
-};
+use super::{Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, SOME, STREAM, Support, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::config::Server;
 use crate::text::{Diagnostics, Node};
 
 const TABLES: Support = Support::Ignored("tables grow by themselves");
-const NO_RESOLVER: &str = "names are resolved at start, by the system";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
@@ -77,13 +75,13 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Directive {
-        support: Support::Ignored(NO_RESOLVER),
-        ..row("resolver", BOTH, SOME, "ADDRESS… [valid=TIME]", "Name servers.", any_value)
+        support: Support::Ignored("names are resolved at start, by the system"),
+        ..row("resolver", BOTH, SOME, resolver::ARGS, "Name servers.", resolver::set)
     },
     Directive {
-        support: Support::Ignored(NO_RESOLVER),
+        support: Support::Ignored("names are resolved at start, by the system"),
         default: Some("30s"),
-        ..row("resolver_timeout", BOTH, ONE, "TIME", "Wait for a name.", check_time)
+        ..row("resolver_timeout", BOTH, ONE, "TIME", "Wait for a name.", resolver::timeout)
     },
     Directive {
         default: Some("30s"),
@@ -113,8 +111,4 @@ pub(super) static ROWS: &[Row] = &[
 
 fn table_size(_: &mut crate::nginx::NginxConfig, node: &Node, out: &mut Diagnostics) {
     slot::number(&mut None, node, out)
-}
-
-fn check_time(_: &mut crate::nginx::NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::time(&mut None, node, out)
 }

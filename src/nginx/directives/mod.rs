@@ -22,6 +22,7 @@ mod outward;
 mod pattern;
 mod placement;
 mod proxy;
+mod resolver;
 pub(super) mod slot;
 mod split;
 mod ssl;

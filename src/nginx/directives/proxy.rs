@@ -168,14 +168,19 @@ fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let word = slot::first(node);
     let text = word.lossy().into_owned();
     if text.contains('$') {
-        return slot::refuse(word, "variables aren't evaluated yet", out);
+        slot::refuse(word, "variables aren't evaluated yet", out);
+        let pass =
+            Pass { text, variable: true, addresses: Vec::new(), span: word.span, terminator };
+        server.pass = Some(pass);
+        return;
     }
     match Endpoint::peer(&text) {
         Ok(endpoint) => {
             if names_upstream(config, &endpoint, word, out) {
                 return;
             }
-            let pass = Pass { text, addresses: Vec::new(), span: word.span, terminator };
+            let pass =
+                Pass { text, variable: false, addresses: Vec::new(), span: word.span, terminator };
             if let Some(server) = config.server() {
                 server.pass = Some(pass);
             }

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use super::slot;
 use super::{
-    Arity, Body, Directive, ONE, Repeat, Row, SOME, STREAM, Support, TAKE12, UPSTREAM, any_value,
+    Arity, Body, Directive, ONE, Repeat, Row, SOME, STREAM, Support, TAKE12, UPSTREAM, resolver,
     row,
 };
 use crate::nginx::NginxConfig;
 use crate::nginx::address::Endpoint;
-use crate::nginx::config::{Question, Upstream, UpstreamServer};
+use crate::nginx::config::{Method, Question, Upstream, UpstreamServer};
+use crate::plan::stream::{Second, Timed};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
-
-const ONLY_ROUND_ROBIN: &str = "peers are chosen by weighted round robin only";
-const NO_RESOLVER: &str = "names are resolved at start, by the system";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
@@ -29,44 +27,34 @@ pub(super) static ROWS: &[Row] = &[
             UPSTREAM,
             SOME,
             "ADDRESS:PORT|unix:PATH [weight=N] [max_conns=N] [max_fails=N] [fail_timeout=TIME] \
-             [backup] [down]",
+             [backup] [down] [resolve] [service=NAME]",
             "A peer; a name with several addresses is several.",
             server,
         )
     },
     Directive {
-        support: Support::Ignored(NO_RESOLVER),
+        support: Support::Ignored("names are resolved at start, by the system"),
         since: Some("1.27.3"),
-        ..row("resolver", UPSTREAM, SOME, "ADDRESS… [valid=TIME]", "Name servers.", any_value)
+        ..row("resolver", UPSTREAM, SOME, resolver::ARGS, "Name servers.", resolver::set)
     },
     Directive {
-        support: Support::Ignored(NO_RESOLVER),
+        support: Support::Ignored("names are resolved at start, by the system"),
         default: Some("30s"),
         since: Some("1.27.3"),
-        ..row("resolver_timeout", UPSTREAM, ONE, "TIME", "Wait for a name.", |_, n, out| {
-            slot::time(&mut None, n, out)
-        })
+        ..row("resolver_timeout", UPSTREAM, ONE, "TIME", "Wait for a name.", resolver::timeout)
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Refused(ONLY_ROUND_ROBIN),
-        ..row("hash", UPSTREAM, TAKE12, "KEY [consistent]", "A peer per key.", |c, n, out| {
-            if let Some(bad) = n.args.get(1).filter(|word| !word.is("consistent")) {
-                return slot::invalid_parameter(bad, out);
-            }
-            method(c, n, "hash", out)
-        })
+        ..row("hash", UPSTREAM, TAKE12, "KEY [consistent]", "A peer per key.", hash)
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Refused(ONLY_ROUND_ROBIN),
         ..row("least_conn", UPSTREAM, Arity::NONE, "", "The least busy peer.", |c, n, out| {
-            method(c, n, "least_conn", out)
+            choose(c, n, Method::LeastConn, out)
         })
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Refused(ONLY_ROUND_ROBIN),
         since: Some("1.31"),
         ..row(
             "least_time",
@@ -74,24 +62,22 @@ pub(super) static ROWS: &[Row] = &[
             TAKE12,
             "connect|first_byte|last_byte [inflight]",
             "The fastest peer.",
-            |c, n, out| method(c, n, "least_time", out),
+            least_time,
         )
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Refused(ONLY_ROUND_ROBIN),
         ..row(
             "random",
             UPSTREAM,
             Arity::OneOf(&[0, 1, 2]),
-            "[two [least_conn|least_time=…]]",
+            "[two [least_conn|least_time=connect|first_byte|last_byte]]",
             "A peer by chance.",
             random,
         )
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Ignored("workers share the state of peers anyway"),
         ..row("zone", UPSTREAM, TAKE12, "NAME [SIZE]", "Workers share its state.", zone)
     },
 ];
@@ -119,13 +105,16 @@ fn upstream(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
         servers: Vec::new(),
         has_server: false,
         method: None,
+        zone: None,
+        resolver: None,
+        resolver_timeout: None,
     });
 }
 
 fn server(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let Some(upstream) = config.upstream() else { return };
     upstream.has_server = true;
-    let method = upstream.method;
+    let no_backups = matches!(upstream.method, Some(Method::Hash { .. } | Method::Random { .. }));
     let word = slot::first(node);
     let text = word.lossy().into_owned();
     let mut server = UpstreamServer {
@@ -138,11 +127,12 @@ fn server(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
         max_conns: 0,
         backup: false,
         down: false,
+        resolve: false,
+        service: None,
         span: word.span,
     };
-    let by_service = node.args.iter().any(|word| word.text.starts_with(b"service="));
     for parameter in &node.args[1..] {
-        if parameter.is("backup") && matches!(method, Some("hash" | "random")) {
+        if parameter.is("backup") && no_backups {
             let message = "balancing method does not support parameter \"backup\"";
             out.push(Diagnostic::error("nginx/incompatible", message).at(parameter.span));
             return;
@@ -152,8 +142,16 @@ fn server(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
         }
     }
     let complaint = match Endpoint::peer(&text) {
+        Ok(_) if server.service.is_some() && !server.resolve => {
+            let message = format!("service upstream \"{text}\" requires \"resolve\" parameter");
+            return out.push(Diagnostic::error("nginx/bad-address", message).at(word.span));
+        }
         // An SRV record brings its own port.
-        Ok(endpoint) if endpoint.has_port() || by_service => {
+        Ok(endpoint) if endpoint.has_port() && server.service.is_some() => {
+            let message = format!("service upstream \"{text}\" may not have port");
+            return out.push(Diagnostic::error("nginx/bad-address", message).at(word.span));
+        }
+        Ok(endpoint) if endpoint.has_port() || server.service.is_some() => {
             server.endpoint = endpoint;
             upstream.servers.push(server);
             config.questions.push(Question::UpstreamServer);
@@ -179,10 +177,9 @@ fn set_parameter(server: &mut UpstreamServer, word: &Word, out: &mut Diagnostics
         _ if text == "down" => server.down = true,
         _ if text == "resolve" => {
             slot::refuse(word, "names are resolved at start only", out);
+            server.resolve = true;
         }
-        ("service", value) if !value.is_empty() => {
-            slot::refuse(word, "SRV records aren't read yet", out);
-        }
+        ("service", value) if !value.is_empty() => server.service = Some(value.to_owned()),
         ("slow_start", value) => {
             slot::seconds(value)?;
             slot::refuse(word, "a peer that is back gets its full share at once", out);
@@ -192,34 +189,81 @@ fn set_parameter(server: &mut UpstreamServer, word: &Word, out: &mut Diagnostics
     Some(())
 }
 
-fn method(config: &mut NginxConfig, node: &Node, name: &'static str, out: &mut Diagnostics) {
+fn choose(config: &mut NginxConfig, node: &Node, method: Method, out: &mut Diagnostics) {
     let Some(upstream) = config.upstream() else { return };
-    if upstream.method.replace(name).is_some() {
+    if upstream.method.replace(method).is_some() {
         let message = "load balancing method redefined";
         out.push(Diagnostic::warning("nginx/duplicate", message).at(node.name.span));
     }
-    slot::refuse(&node.name, ONLY_ROUND_ROBIN, out);
 }
 
-fn random(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let bad_two = node.args.first().filter(|word| !word.is("two"));
-    let bad_way = node.args.get(1).filter(|word| {
-        !(word.is("least_conn") || word.is("least_time") || word.text.starts_with(b"least_time="))
-    });
-    match bad_two.or(bad_way) {
-        Some(bad) => slot::invalid_parameter(bad, out),
-        None => method(config, node, "random", out),
+fn hash(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    if let Some(bad) = node.args.get(1).filter(|word| !word.is("consistent")) {
+        return slot::invalid_parameter(bad, out);
+    }
+    let (key, consistent) = (slot::first(node).text.clone(), node.args.len() > 1);
+    choose(config, node, Method::Hash { key, consistent }, out);
+}
+
+fn least_time(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let word = slot::first(node);
+    let Some(until) = word.as_str().and_then(timed) else {
+        return slot::invalid_parameter(word, out);
+    };
+    if let Some(bad) = node.args.get(1).filter(|word| !word.is("inflight")) {
+        return slot::invalid_parameter(bad, out);
+    }
+    let inflight = node.args.len() > 1;
+    choose(config, node, Method::LeastTime { until, inflight }, out);
+}
+
+fn timed(word: &str) -> Option<Timed> {
+    match word {
+        "connect" => Some(Timed::Connect),
+        "first_byte" => Some(Timed::FirstByte),
+        "last_byte" => Some(Timed::LastByte),
+        _ => None,
     }
 }
 
-fn zone(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    let name = slot::first(node);
-    let Some(word) = node.args.get(1) else { return };
-    let message = match word.as_str().and_then(slot::bytes) {
-        None => format!("invalid zone size \"{}\"", word.lossy()),
-        // Eight pages, measured.
-        Some(size) if size < 8 * 4096 => format!("zone \"{}\" is too small", name.lossy()),
-        Some(_) => return,
+fn random(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    if let Some(bad) = node.args.first().filter(|word| !word.is("two")) {
+        return slot::invalid_parameter(bad, out);
+    }
+    let mut second = Second::LeastConn;
+    if let Some(word) = node.args.get(1).filter(|word| !word.is("least_conn")) {
+        let time = word.as_str().and_then(|text| text.strip_prefix("least_time="));
+        let Some(until) = time.and_then(timed) else { return slot::invalid_parameter(word, out) };
+        second = Second::LeastTime(until);
+    }
+    let two = (!node.args.is_empty()).then_some(second);
+    choose(config, node, Method::Random { two }, out);
+}
+
+fn zone(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let word = slot::first(node);
+    let name = word.lossy().into_owned();
+    let mut size = 0;
+    let mut complain = |message: String, word: &Word| {
+        out.push(Diagnostic::error("nginx/invalid-value", message).at(word.span));
     };
-    out.push(Diagnostic::error("nginx/invalid-value", message).at(word.span));
+    if name.is_empty() {
+        return complain("invalid zone name \"\"".to_owned(), word);
+    }
+    if let Some(word) = node.args.get(1) {
+        match word.as_str().and_then(slot::bytes) {
+            None => return complain(format!("invalid zone size \"{}\"", word.lossy()), word),
+            // Eight pages, measured.
+            Some(bytes) if bytes < 8 * 4096 => {
+                return complain(format!("zone \"{name}\" is too small"), word);
+            }
+            Some(bytes) => size = bytes,
+        }
+    }
+    if let Err(message) = config.stream().declare_zone(word, size, "upstream") {
+        return complain(message, word);
+    }
+    if let Some(upstream) = config.upstream() {
+        upstream.zone = Some(name);
+    }
 }

@@ -35,6 +35,7 @@ use super::service::Generation;
 use super::session::{Key, Phase, Session, Sessions};
 use super::timers::Timers;
 use crate::plan::process::LogLevel;
+use crate::plan::stream::Timed;
 use crate::proxy::message::{Doing, Errno};
 use crate::proxy::session::{Side, Status};
 use udp::Halls;
@@ -319,6 +320,11 @@ fn end(session: &mut Session, status: Status, counters: &Counters) {
     if let Some(attempt) = attempt.filter(|attempt| attempt.lasted.is_none()) {
         attempt.end(now);
         (attempt.received, attempt.sent) = (received, sent);
+        let answered = attempt.connected.and(attempt.lasted).filter(|_| received > 0);
+        if let (Some(took), Some(pool), Some(lease)) = (answered, &session.pool, &mut session.lease)
+        {
+            pool.measured(lease, Timed::LastByte, took);
+        }
     }
     access::write(session, now, status, counters);
 }

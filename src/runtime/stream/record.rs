@@ -108,11 +108,13 @@ impl Attempt {
         self.connected = Some(now.saturating_duration_since(self.begun));
     }
 
-    /// `received` from the peer so far.
-    pub(super) fn hear(&mut self, now: Instant, received: u64) {
-        if received > 0 && self.first_byte.is_none() {
-            self.first_byte = Some(now.saturating_duration_since(self.begun));
+    /// `received` from the peer so far. Returns the time of the first byte if it has just come.
+    pub(super) fn hear(&mut self, now: Instant, received: u64) -> Option<Duration> {
+        if received == 0 || self.first_byte.is_some() {
+            return None;
         }
+        self.first_byte = Some(now.saturating_duration_since(self.begun));
+        self.first_byte
     }
 
     pub(super) fn end(&mut self, now: Instant) {

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use socket2::{SockAddr, SockRef};
@@ -19,9 +20,11 @@ use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
-use crate::plan::stream::{Address, Content, Listener, Server, Transport, Upstream};
+use crate::plan::stream::{
+    Address, Balance, Content, Listener, Second, Server, Timed, Transport, Upstream,
+};
 use crate::plan::tls::{ClientTls, ServerTls};
-use crate::proxy::balancer::Balancer;
+use crate::proxy::balancer::{Balancer, Lease};
 use crate::proxy::variable::Variables;
 
 /// By the address that clients come in at.
@@ -126,6 +129,9 @@ pub(super) struct Pool {
     pub(super) upstream: Upstream,
     /// Of the peers, in their order, as the kernel wants them.
     pub(super) addresses: Vec<SockAddr>,
+    /// The same as logs and `$upstream_addr` have them.
+    pub(super) shown: Vec<Box<str>>,
+    measures: Option<Timed>,
     balancer: Mutex<Balancer>,
 }
 
@@ -166,7 +172,7 @@ impl Generation {
             };
             let pool = match &server.content {
                 Content::Upstream(upstream) => Some(Arc::clone(&pools[upstream.0])),
-                Content::Return(_) | Content::Pass(_) => None,
+                Content::Proxy(_) | Content::Return(_) | Content::Pass(_) => None,
             };
             let guard = guards.guard(server, &zones, &plan.zones);
             let stages = Stage::of(listener, server, &guard);
@@ -183,7 +189,9 @@ impl Generation {
             };
             let entrance = Arc::new(Entrance {
                 name: listener.address.to_string(),
-                keeps_records: !stages.is_empty() || pool.is_none() || rendered,
+                keeps_records: !stages.is_empty()
+                    || pool.as_ref().is_none_or(|pool| pool.needs_records())
+                    || rendered,
                 acceptor,
                 connector,
                 variables: Arc::clone(&variables),
@@ -356,7 +364,7 @@ impl Pool {
         if let Some(known) = known.filter(|known| known.upstream == upstream) {
             return Ok(Arc::clone(known));
         }
-        let mut balancer = Balancer::new(&upstream);
+        let mut balancer = Balancer::new(&upstream, seed());
         if let Some(known) = known {
             balancer.inherit(&known.balancer());
         }
@@ -365,11 +373,35 @@ impl Pool {
             Address::Unix(path) => SockAddr::unix(path),
         });
         let addresses = addresses.collect::<io::Result<_>>()?;
-        Ok(Arc::new(Self { upstream, addresses, balancer: Mutex::new(balancer) }))
+        let shown = upstream.peers.iter().map(|peer| peer.address.to_string().into()).collect();
+        let measures = balancer.measures();
+        Ok(Arc::new(Self { upstream, addresses, shown, measures, balancer: Mutex::new(balancer) }))
+    }
+
+    /// Sessions fill in its key, or tell how long its peers take.
+    pub(super) fn needs_records(&self) -> bool {
+        match &self.upstream.balance {
+            Balance::Hash { .. } | Balance::LeastTime { .. } => true,
+            Balance::Random { two } => matches!(two, Some(Second::LeastTime(_))),
+            Balance::RoundRobin | Balance::LeastConn => false,
+        }
+    }
+
+    /// For `least_time`.
+    pub(super) fn measured(&self, lease: &mut Lease, until: Timed, took: Duration) {
+        if self.measures == Some(until) {
+            self.balancer().measured(lease, took);
+        }
     }
 
     pub(super) fn balancer(&self) -> MutexGuard<'_, Balancer> {
         // Its state is plain numbers: whole after any panic.
         self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// For chance: different in each process and for each upstream.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }

@@ -70,7 +70,7 @@ impl Session {
     /// What the log says about it while it is `doing` something.
     pub(super) fn context(&self, doing: Doing) -> Context<'_> {
         let upstream = match (&self.pool, &self.lease) {
-            (Some(pool), Some(lease)) => Some(pool.upstream.peers[lease.peer()].name.as_str()),
+            (Some(pool), Some(lease)) => Some(&*pool.shown[lease.peer()]),
             (Some(pool), None) => Some(pool.upstream.name.as_str()),
             (None, _) => None,
         };

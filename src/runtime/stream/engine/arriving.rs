@@ -108,6 +108,7 @@ impl Engine {
             }
             // It has a pool.
             Content::Upstream(_) => {}
+            Content::Proxy(_) => {}
         }
     }
 

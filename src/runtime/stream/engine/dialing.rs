@@ -14,6 +14,8 @@ use super::{Engine, Key, Phase, Session};
 use crate::kernel::tcp::{self, Connect};
 use crate::kernel::udp;
 use crate::plan::process::LogLevel;
+use crate::plan::stream::{Balance, Timed};
+use crate::proxy::balancer::Search;
 use crate::proxy::message::{Client, Doing, Errno, WithPort, connect_level};
 use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
 use crate::runtime::stream::conversation::Line;
@@ -75,7 +77,11 @@ impl Engine {
         }
         let Some(session) = self.sessions.at(key) else { return };
         let next = session.entrance.server.next_upstream;
-        let (dialing, step) = Dialing::begin(now, next, &mut pool.balancer());
+        let search = match &pool.upstream.balance {
+            Balance::Hash { key, .. } => Search::by_key(session.render(now, key)),
+            _ => Search::new(),
+        };
+        let (dialing, step) = Dialing::begin(now, next, search, &mut pool.balancer());
         session.announce_in_first();
         session.pool = Some(pool);
         session.phase = Phase::Dialing(Box::new(dialing));
@@ -103,7 +109,7 @@ impl Engine {
             let address = &pool.addresses[lease.peer()];
             let timeout = server.connect_timeout;
             if let Some(record) = &mut session.record {
-                record.attempt(now, pool.upstream.peers[lease.peer()].address.to_string());
+                record.attempt(now, pool.shown[lease.peer()].to_string());
             }
             if full {
                 session.lease = Some(lease);
@@ -141,7 +147,7 @@ impl Engine {
                 }
                 Connect::Failed(error) => error,
             };
-            let peer = &pool.upstream.peers[lease.peer()].name;
+            let peer = &pool.shown[lease.peer()];
             let text = format!("connect() to {peer} failed {}", Errno(&error));
             session.lease = Some(lease);
             self.counters.connections.fetch_add(1, Relaxed);
@@ -199,10 +205,12 @@ impl Engine {
             return;
         }
         let Some(session) = self.sessions.at(key) else { return };
-        let Some(lease) = session.lease.take() else { return };
+        let Some(mut lease) = session.lease.take() else { return };
         let Some(pool) = session.pool.clone() else { return };
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
             attempt.connect(now);
+            let took = now.saturating_duration_since(attempt.begun);
+            pool.measured(&mut lease, Timed::Connect, took);
         }
         let phase = std::mem::replace(&mut session.phase, Phase::Turning);
         let Phase::Dialing(dialing) = phase else { return };
@@ -240,7 +248,7 @@ impl Engine {
         let (step, Disabled(disabled)) = dialing.failed(now, lease, &mut pool.balancer());
         if disabled {
             let mut context = session.context(doing);
-            context.upstream = Some(&pool.upstream.peers[peer].name);
+            context.upstream = Some(&pool.shown[peer]);
             let text = format_args!("upstream server temporarily disabled{context}");
             session.entrance.log.write(LogLevel::Warn, Some(session.number), text);
         }

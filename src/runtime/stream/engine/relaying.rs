@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::{Engine, Key, Phase, Session, Token};
 use crate::plan::process::LogLevel;
-use crate::plan::stream::Address;
+use crate::plan::stream::{Address, Timed};
 use crate::proxy::balancer::Lease;
 use crate::proxy::message::{Client, Doing, Errno, WithPort, stream_level};
 use crate::proxy::session::{Close, Side, Status};
@@ -22,9 +22,9 @@ impl Engine {
         let Some(upstream) = &session.upstream else { return };
         let (server, log) = (&session.entrance.server, &session.entrance.log);
         let timeout = server.timeout;
-        let peer = session.lease.as_ref().map_or(0, |lease| lease.peer());
+        let at = session.lease.as_ref().map_or(0, |lease| lease.peer());
         let Some(pool) = &session.pool else { return };
-        let peer = &pool.upstream.peers[peer];
+        let peer = &pool.upstream.peers[at];
         let tcp = matches!(peer.address, Address::Tcp(_));
         let delay = if tcp && server.tcp_nodelay {
             SockRef::from(upstream).set_tcp_nodelay(true)
@@ -34,7 +34,7 @@ impl Engine {
         if log.wants(LogLevel::Info) {
             let local = SockRef::from(upstream).local_addr().ok();
             let local = local.and_then(|local| local.as_socket()).map_or(Client::Unix, Client::Tcp);
-            let text = format_args!("proxy {} connected to {}", WithPort(local), peer.name);
+            let text = format_args!("proxy {} connected to {}", WithPort(local), pool.shown[at]);
             log.write(LogLevel::Info, Some(session.number), text);
         }
         let watched = session.watched;
@@ -65,7 +65,12 @@ impl Engine {
             Some(channels) => flow.run_secure(now, sockets, channels, scratch),
         };
         if let Some(attempt) = session.record.as_mut().and_then(|record| record.last()) {
-            attempt.hear(now, flow.relay.counts(Side::Upstream).0);
+            let first = attempt.hear(now, flow.relay.counts(Side::Upstream).0);
+            if let (Some(took), Some(pool), Some(lease)) =
+                (first, &session.pool, &mut session.lease)
+            {
+                pool.measured(lease, Timed::FirstByte, took);
+            }
         }
         if let Some((side, error)) = moved.unreadable {
             let text = format!("recv() failed {}", Errno(&error));

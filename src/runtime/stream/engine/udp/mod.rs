@@ -49,7 +49,7 @@ impl Engine {
         {
             let local = SockRef::from(upstream).local_addr().ok();
             let local = local.and_then(|local| local.as_socket()).map_or(Client::Unix, Client::Tcp);
-            let peer = &pool.upstream.peers[lease.peer()].name;
+            let peer = &pool.shown[lease.peer()];
             let text = format_args!("udp proxy {} connected to {peer}", WithPort(local));
             log.write(LogLevel::Info, Some(session.number), text);
         }
@@ -129,7 +129,7 @@ impl Engine {
         };
         if pool.balancer().fail(now, lease) {
             let mut context = session.context(doing);
-            context.upstream = Some(&pool.upstream.peers[peer].name);
+            context.upstream = Some(&pool.shown[peer]);
             let text = format_args!("upstream server temporarily disabled{context}");
             session.entrance.log.write(LogLevel::Warn, Some(session.number), text);
         }
