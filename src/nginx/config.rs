@@ -13,10 +13,10 @@ use std::time::Duration;
 pub use door::{Bind, Doors, Limit, LimitZone};
 
 use super::access_log::{Access, TypedFormat, TypedLog, TypedTarget};
-use super::address::Endpoint;
 use super::resolver::ResolverConfig;
 use super::variable;
 use crate::plan::access_log::Buffer;
+use crate::plan::endpoint::Endpoint;
 use crate::plan::placement::Placement;
 use crate::plan::process::{ErrorLog, LogTarget, Variable};
 use crate::plan::stream::{Address, ListenOptions, Second, Timed};

@@ -6,7 +6,6 @@
 //! here all errors are reported, and the first one is nginx's. Read [`parse`] next.
 
 pub mod access_log;
-mod address;
 pub mod config;
 pub mod definition;
 pub mod directives;

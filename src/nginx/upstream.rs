@@ -2,13 +2,12 @@
 //! them.
 
 use std::collections::hash_map::Entry;
-use std::time::Duration;
 
-use super::address::Endpoint;
 use super::config::{Method, Pass, Stream, Upstream, UpstreamServer, Zone};
 use super::resolver::ResolverConfig;
 use super::template::Names;
 use crate::plan;
+use crate::plan::endpoint::Endpoint;
 use crate::plan::stream::{Address, Balance, Name, Peer};
 use crate::text::{Diagnostic, Diagnostics, SourceMap, Word};
 
@@ -160,25 +159,6 @@ impl Method {
 impl Pass {
     /// What a literal address makes: one peer per address.
     pub(super) fn upstream(&self) -> plan::stream::Upstream {
-        let peer = |address: &Address| Peer {
-            name: self.text.clone(),
-            address: address.clone(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout: Duration::from_secs(10),
-            max_conns: 0,
-            backup: false,
-            down: false,
-            span: self.span,
-        };
-        plan::stream::Upstream {
-            name: self.text.clone(),
-            balance: Balance::RoundRobin,
-            peers: self.addresses.iter().map(peer).collect(),
-            names: Vec::new(),
-            resolver: None,
-            zone: None,
-            span: self.span,
-        }
+        plan::stream::Upstream::of_addresses(&self.text, &self.addresses, self.span)
     }
 }

@@ -13,6 +13,7 @@ pub mod bfd;
 pub mod checker;
 pub mod conduct;
 pub mod device;
+pub mod endpoint;
 pub mod fact;
 pub mod group;
 pub mod pattern;

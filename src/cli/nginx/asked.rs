@@ -98,12 +98,18 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Asked, String> {
     Ok(asked)
 }
 
+/// What works, as nginx's build names it: scripts and test suites look for these.
+const MODULES: &str = "--with-stream --with-stream_ssl_module --with-stream_ssl_preread_module \
+                       --with-stream_realip_module";
+
 pub(super) fn say_version(asked: &Asked) {
     eprintln!("nginx version: {}", version::NGINX);
     if asked.build {
         eprintln!("built by evenkeel {}", version::EVENKEEL);
+        eprintln!("built with {}", openssl::version::version());
+        eprintln!("TLS SNI support enabled");
         eprintln!(
-            "configure arguments: --prefix={PREFIX} --conf-path={CONF} --error-log-path={ERROR_LOG} --pid-path=/run/nginx.pid --with-stream"
+            "configure arguments: --prefix={PREFIX} --conf-path={CONF} --error-log-path={ERROR_LOG} --pid-path=/run/nginx.pid {MODULES}"
         );
     }
     if asked.help {

@@ -1,8 +1,8 @@
 //! `listen` and its parameters.
 
 use super::slot;
-use crate::nginx::address::Endpoint;
 use crate::nginx::config::{Listen, NginxConfig, Question};
+use crate::plan::endpoint::Endpoint;
 use crate::plan::stream::{KeepaliveTimes, ListenOptions};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 

@@ -3,8 +3,8 @@
 
 use super::slot;
 use crate::nginx::NginxConfig;
-use crate::nginx::address;
 use crate::nginx::config::{Bind, Handler};
+use crate::plan::endpoint;
 use crate::plan::stream::HeaderVersion;
 use crate::text::{Diagnostic, Diagnostics, Node};
 
@@ -16,7 +16,7 @@ pub(super) fn bind(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics)
         return;
     }
     let fixed = !word.text.contains(&b'$');
-    if fixed && word.as_str().and_then(address::local).is_none() {
+    if fixed && word.as_str().and_then(endpoint::local).is_none() {
         let message = format!("invalid address \"{}\"", word.lossy());
         let diagnostic = Diagnostic::error("nginx/bad-address", message).at(word.span);
         return out.push(diagnostic.help("ADDRESS or ADDRESS:PORT; names aren't resolved here"));

@@ -5,13 +5,13 @@ use super::slot;
 use super::{BOTH, Directive, ONE, Repeat, Row, SERVER, Support, TAKE12, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
-use crate::nginx::address::Endpoint;
 use crate::nginx::config::{Handler, Pass};
+use crate::plan::endpoint::Endpoint;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
-        support: Support::Partial("an upstream's name or an address, without variables"),
+        support: Support::Partial("with variables no name that only a resolver knows"),
         ..row("proxy_pass", SERVER, ONE, "UPSTREAM|ADDRESS:PORT|unix:PATH", "Where to.", pass)
     },
     Directive {
@@ -168,7 +168,6 @@ fn pass(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let word = slot::first(node);
     let text = word.lossy().into_owned();
     if text.contains('$') {
-        slot::refuse(word, "variables aren't evaluated yet", out);
         let pass =
             Pass { text, variable: true, addresses: Vec::new(), span: word.span, terminator };
         server.pass = Some(pass);

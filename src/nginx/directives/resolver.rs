@@ -2,9 +2,9 @@
 
 use super::slot;
 use crate::nginx::NginxConfig;
-use crate::nginx::address::Endpoint;
 use crate::nginx::config::Question;
 use crate::nginx::resolver::ResolverConfig;
+use crate::plan::endpoint::Endpoint;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub(super) const ARGS: &str =

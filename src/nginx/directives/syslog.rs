@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use super::error_log::LEVELS;
-use crate::nginx::address::Endpoint;
 use crate::nginx::config::{NginxConfig, Question};
+use crate::plan::endpoint::Endpoint;
 use crate::plan::process::{LogLevel, Syslog, SyslogServer};
 use crate::text::{Diagnostic, Diagnostics, Word};
 

@@ -8,8 +8,8 @@ use super::{
     row,
 };
 use crate::nginx::NginxConfig;
-use crate::nginx::address::Endpoint;
 use crate::nginx::config::{Method, Question, Upstream, UpstreamServer};
+use crate::plan::endpoint::Endpoint;
 use crate::plan::stream::{Second, Timed};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 

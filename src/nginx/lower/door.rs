@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use crate::nginx::address;
 use crate::nginx::config::{Doors, LimitZone};
 use crate::nginx::template::Names;
+use crate::plan::endpoint;
 use crate::plan::stream::{
     self, Address, Admission, Bind, BindSource, Limit, Listener, Outward, Transport, ZoneId,
 };
@@ -39,7 +39,7 @@ pub(super) fn admission(doors: &Doors, zones: &[LimitZone]) -> Admission {
 
 pub(super) fn outward(doors: &Doors, names: &mut Names<'_>) -> Outward {
     let bind = doors.bind.clone().flatten().map(|bind| {
-        let fixed = std::str::from_utf8(&bind.address).ok().and_then(address::local);
+        let fixed = std::str::from_utf8(&bind.address).ok().and_then(endpoint::local);
         let source = match fixed {
             Some(address) => BindSource::Address(address),
             None => BindSource::Template(names.template(&bind.address)),

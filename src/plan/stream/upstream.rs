@@ -31,6 +31,32 @@ pub struct Upstream {
     pub span: Span,
 }
 
+impl Upstream {
+    /// What addresses make that stand in `proxy_pass` themselves: one peer each.
+    pub fn of_addresses(name: &str, addresses: &[Address], span: Span) -> Self {
+        let peer = |address: &Address| Peer {
+            name: name.to_owned(),
+            address: address.clone(),
+            weight: 1,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            backup: false,
+            down: false,
+            span,
+        };
+        Upstream {
+            name: name.to_owned(),
+            balance: Balance::RoundRobin,
+            peers: addresses.iter().map(peer).collect(),
+            names: Vec::new(),
+            resolver: None,
+            zone: None,
+            span,
+        }
+    }
+}
+
 /// One address of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {

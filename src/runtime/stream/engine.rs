@@ -17,6 +17,7 @@ mod doors;
 mod prereading;
 mod relaying;
 mod securing;
+mod seeking;
 mod udp;
 
 pub(super) use departing::{Outbound, departure, rates};

@@ -26,6 +26,10 @@ use crate::plan::stream::{
 use crate::plan::tls::{ClientTls, ServerTls};
 use crate::proxy::balancer::{Balancer, Lease};
 use crate::proxy::variable::Variables;
+use crate::text::Span;
+
+/// Upstreams of one plan, by name in lower case.
+type Upstreams = Arc<HashMap<String, Arc<Pool>>>;
 
 /// By the address that clients come in at.
 type Entrances = HashMap<(Transport, Address), Arc<Entrance>>;
@@ -67,6 +71,8 @@ pub(super) struct Entrance {
     pub(super) server: Server,
     /// Where its one upstream is; `None`: it has none, or a session finds it out.
     pub(super) pool: Option<Arc<Pool>>,
+    /// By name in lower case: where a `proxy_pass` with variables may lead.
+    pub(super) upstreams: Upstreams,
     pub(super) guard: Guard,
     /// How connections to peers begin, but for what is filled in.
     pub(super) departure: Departure,
@@ -155,6 +161,9 @@ impl Generation {
             .drain(..)
             .map(|upstream| Pool::build(upstream, old))
             .collect::<io::Result<_>>()?;
+        let named =
+            pools.iter().map(|pool| (pool.upstream.name.to_ascii_lowercase(), Arc::clone(pool)));
+        let upstreams: Upstreams = Arc::new(named.collect());
         let log = logbook.open(&plan.process.error_logs)?;
         let variables = std::mem::take(&mut plan.variables);
         let variables = Arc::new(Variables::new(variables).map_err(io::Error::other)?);
@@ -192,6 +201,10 @@ impl Generation {
                 keeps_records: !stages.is_empty()
                     || pool.as_ref().is_none_or(|pool| pool.needs_records())
                     || rendered,
+                upstreams: match &server.content {
+                    Content::Proxy(_) => Arc::clone(&upstreams),
+                    _ => Upstreams::default(),
+                },
                 acceptor,
                 connector,
                 variables: Arc::clone(&variables),
@@ -376,6 +389,14 @@ impl Pool {
         let shown = upstream.peers.iter().map(|peer| peer.address.to_string().into()).collect();
         let measures = balancer.measures();
         Ok(Arc::new(Self { upstream, addresses, shown, measures, balancer: Mutex::new(balancer) }))
+    }
+
+    /// What a variable names by its address.
+    ///
+    /// # Errors
+    /// A path that the kernel can't connect to.
+    pub(super) fn of_address(name: &str, address: Address) -> io::Result<Arc<Self>> {
+        Self::build(Upstream::of_addresses(name, &[address], Span::default()), None)
     }
 
     /// Sessions fill in its key, or tell how long its peers take.

@@ -106,9 +106,12 @@ impl Engine {
                 let address = session.render(now, address);
                 self.hand_over(now, key, &address);
             }
+            Content::Proxy(target) => {
+                let target = session.render(now, target);
+                self.seek_by_name(now, key, &target);
+            }
             // It has a pool.
             Content::Upstream(_) => {}
-            Content::Proxy(_) => {}
         }
     }
 

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::stream::Address;
+
 /// The kernel's limit for the path of a Unix socket, without the closing zero.
 const LONGEST_UNIX_PATH: usize = 107;
 
@@ -27,7 +29,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// For `listen`: a port alone, `*` and ranges of ports are allowed.
-    pub(super) fn listen(text: &str) -> Result<Self, &'static str> {
+    pub fn listen(text: &str) -> Result<Self, &'static str> {
         if let Some(path) = unix_path(text) {
             return path;
         }
@@ -54,7 +56,7 @@ impl Endpoint {
     }
 
     /// For peers: one port, or none (which only names of upstream blocks may lack).
-    pub(super) fn peer(text: &str) -> Result<Self, &'static str> {
+    pub fn peer(text: &str) -> Result<Self, &'static str> {
         if let Some(path) = unix_path(text) {
             return path;
         }
@@ -70,7 +72,7 @@ impl Endpoint {
         if host.is_empty() { Err("no host") } else { Ok(by_host(host, ports)) }
     }
 
-    pub(super) fn has_port(&self) -> bool {
+    pub fn has_port(&self) -> bool {
         match self {
             Endpoint::Unix(_) => true,
             Endpoint::Any { ports } | Endpoint::Ip { ports, .. } | Endpoint::Name { ports, .. } => {
@@ -136,9 +138,22 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, &'static str> {
     if first > last { Err("invalid port range") } else { Ok(first..=last) }
 }
 
+impl Endpoint {
+    /// The one address that it names by itself.
+    pub fn address(&self) -> Option<Address> {
+        match self {
+            Endpoint::Unix(path) => Some(Address::Unix(path.clone())),
+            Endpoint::Ip { address, ports: Some(ports) } => {
+                Some(Address::Tcp(SocketAddr::new(*address, *ports.start())))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// `ADDRESS` or `ADDRESS:PORT` of this host, as `proxy_bind` has it; an IPv6 address needs brackets
 /// only before a port.
-pub(crate) fn local(text: &str) -> Option<SocketAddr> {
+pub fn local(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(SocketAddr::new(address, 0));
     }
