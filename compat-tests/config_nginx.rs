@@ -242,7 +242,7 @@ fn verdicts_lines_and_messages_are_nginxs() {
     assert!(wrong.is_empty(), "{} of {} cases disagree", wrong.len(), all.len());
     assert!(stale.is_empty(), "agree by now, strike them from disagreements.txt: {stale:?}");
     // The goal of issue 4 is 99 % of what nginx 1.22 knows.
-    assert!(excused.len() * 12 <= all.len(), "too many disagreements");
+    assert!(excused.len() * 25 <= all.len(), "too many disagreements");
 }
 
 /// Where nginx only warns, Evenkeel warns in the same words.
