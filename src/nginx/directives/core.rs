@@ -43,7 +43,8 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         repeat: Repeat::Adds,
         support: Support::Partial(
-            "TCP, UDP and Unix stream sockets with all parameters but ssl, which is refused",
+            "all parameters; several servers on one address are refused, and so are datagrams by \
+             Unix sockets",
         ),
         ..row(
             "listen",
