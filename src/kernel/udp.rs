@@ -88,6 +88,14 @@ impl Batch {
         Self { bytes: Vec::new(), slots: Vec::with_capacity(SLOTS) }
     }
 
+    /// One datagram on its way, with no room for others: a whole batch's memory for each would
+    /// cost more than all the rest of a short session (measured).
+    pub fn one(bytes: &[u8]) -> Self {
+        let bytes = bytes[..bytes.len().min(LONGEST)].to_vec();
+        let slot = Slot { length: bytes.len(), ends: None, tag: 0 };
+        Self { bytes, slots: vec![slot] }
+    }
+
     pub fn len(&self) -> usize {
         self.slots.len()
     }

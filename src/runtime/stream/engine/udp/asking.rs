@@ -145,8 +145,7 @@ impl Engine {
 
     /// Sends one datagram that has waited.
     pub(super) fn forward_one(&mut self, now: Instant, key: Key, bytes: &[u8]) {
-        let mut batch = Batch::new();
-        batch.push(bytes, None, 0);
+        let mut batch = Batch::one(bytes);
         if self.forward(now, key, &mut batch, 0, 1) {
             self.look(now, key);
         }
