@@ -36,6 +36,25 @@ fn a_signal_that_comes_early_waits() {
     }
 }
 
+/// A reload that is asked for as soon as there is a socket: it waits, and doesn't end the master.
+#[test]
+fn a_reload_may_be_asked_for_before_the_start_is_over() {
+    let cell = Cell::new();
+    let nginx = cell.write("nginx.conf", NGINX_CONF);
+    for round in 0..40 {
+        let log = format!("log.{round}");
+        let _ = std::fs::remove_file(cell.path("error.log"));
+        let mut command = cell.ours("nginx");
+        let mut daemon = cell.daemon(command.args(["-c", &nginx, "-g", "daemon off;"]), &log);
+        assert!(busily(|| super::cell::connect(8080).is_ok()), "{}", cell.read(&log));
+        daemon.signal(Signal::SIGHUP);
+        assert!(wait_for(|| cell.read("error.log").contains("reconfiguring")), "round {round}");
+        assert!(daemon.runs());
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.ends(), 0);
+    }
+}
+
 /// As [`wait_for`], but without a rest.
 fn busily(mut condition: impl FnMut() -> bool) -> bool {
     wait_for(|| (0..100_000).any(|_| condition()))

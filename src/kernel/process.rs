@@ -359,6 +359,14 @@ pub fn end_with_closed_output() {
     debug_assert!(done.is_ok());
 }
 
+/// Signals that ask a daemon for something wait from now on: until it listens to them they would end
+/// it. Those that are to end it still do.
+pub fn hold_requests() {
+    let requests = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGWINCH];
+    let requests: SigSet = requests.into_iter().collect();
+    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&requests), None);
+}
+
 /// Lets all signals through that whoever started this process may have blocked, and those that
 /// waited.
 pub fn unblock_signals() {

@@ -48,7 +48,7 @@ use upgrade::{Inherited, Upgrade};
 use super::handoff::{Order, Report};
 use super::log;
 use crate::kernel::memory;
-use crate::kernel::process::Launch;
+use crate::kernel::process::{self, Launch};
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Listener;
@@ -162,6 +162,8 @@ impl Supervisor {
         inherited: Option<Inherited>,
     ) -> Result<Supervisor, Refusal> {
         pid_file::refuse_second(&face, &plan)?;
+        // Whoever sees a socket may take the daemon for started.
+        process::hold_requests();
         let mut listeners = Listeners::default();
         let upgrade = Upgrade::new(inherited.is_some());
         listeners.adopt(inherited.unwrap_or_default().sockets);
@@ -235,6 +237,7 @@ impl Supervisor {
             launch.finish(1);
             return 1;
         }
+        process::unblock_signals();
         if let Err(error) = self.write_first_pid_file() {
             tracing::error!(level = "emerg", "{error}");
             launch.finish(1);
