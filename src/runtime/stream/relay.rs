@@ -140,6 +140,29 @@ impl Flow {
         moved
     }
 
+    /// How many of `room` bytes may be read from a side now; `None`: it has ended, is empty, or its
+    /// rate says that it is too early.
+    fn may_read(&self, now: Instant, from: Side, room: usize, moved: &mut Moved) -> Option<usize> {
+        if self.relay.ended(from) || !self.ready[from as usize].readable {
+            return None;
+        }
+        let Some(pace) = self.pace(from) else { return Some(room) };
+        match pace.allowance(now, self.relay.counts(from).0) {
+            Ok(allowed) => Some(room.min(allowed)),
+            Err(later) => {
+                moved.later = Some(moved.later.map_or(later, |other| other.min(later)));
+                None
+            }
+        }
+    }
+
+    fn note_received(&mut self, now: Instant, from: Side, received: usize) {
+        self.relay.received(from, received);
+        if let Some(pace) = self.paces.as_mut().and_then(|it| it[from as usize].as_mut()) {
+            pace.read(now, received);
+        }
+    }
+
     /// One read and one write in one direction. Returns whether it may pay to come again.
     fn step(
         &mut self,
@@ -161,19 +184,7 @@ impl Flow {
             }
             return true;
         }
-        if self.relay.ended(from) || !self.ready[from as usize].readable {
-            return false;
-        }
-        let mut most = scratch.len();
-        if let Some(pace) = self.pace(from) {
-            match pace.allowance(now, self.relay.counts(from).0) {
-                Ok(allowed) => most = most.min(allowed),
-                Err(later) => {
-                    moved.later = Some(moved.later.map_or(later, |other| other.min(later)));
-                    return false;
-                }
-            }
-        }
+        let Some(most) = self.may_read(now, from, scratch.len(), moved) else { return false };
         let scratch = &mut scratch[..most];
         match recv(sockets[from as usize].as_raw_fd(), scratch, MsgFlags::empty()) {
             Ok(0) => {
@@ -181,10 +192,7 @@ impl Flow {
                 true
             }
             Ok(received) => {
-                self.relay.received(from, received);
-                if let Some(pace) = self.paces.as_mut().and_then(|it| it[from as usize].as_mut()) {
-                    pace.read(now, received);
-                }
+                self.note_received(now, from, received);
                 let ready = &mut self.ready[from as usize];
                 // A short read has emptied the socket: what comes later makes an event.
                 ready.readable = received == scratch.len() || ready.ending;

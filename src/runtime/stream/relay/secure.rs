@@ -67,28 +67,13 @@ impl Flow {
             }
             return true;
         }
-        if self.relay.ended(from) || !self.ready[from as usize].readable {
-            return false;
-        }
-        let mut most = scratch.len();
-        if let Some(pace) = self.pace(from) {
-            match pace.allowance(now, self.relay.counts(from).0) {
-                Ok(allowed) => most = most.min(allowed),
-                Err(later) => {
-                    moved.later = Some(moved.later.map_or(later, |other| other.min(later)));
-                    return false;
-                }
-            }
-        }
+        let Some(most) = self.may_read(now, from, scratch.len(), moved) else { return false };
         let scratch = &mut scratch[..most];
         let received = match self.receive(from, sockets, channels, scratch, moved) {
             Some(received) => received,
             None => return self.relay.ended(from),
         };
-        self.relay.received(from, received);
-        if let Some(pace) = self.paces.as_mut().and_then(|it| it[from as usize].as_mut()) {
-            pace.read(now, received);
-        }
+        self.note_received(now, from, received);
         let sent = self.send_secure(to, sockets, channels, &scratch[..received], moved);
         if sent < received {
             let bytes = scratch[sent..received].into();
