@@ -3,8 +3,9 @@
 //! `fixtures/stream/<area>/<name>.case` is a config and a script of client and server steps; the
 //! `.seen` beside it is what was seen of the real nginx, step by step. Each case is played with both
 //! programs, and both must show what was recorded; [`fixtures/stream/README.md`] has the format.
-//! A case for something that Debian's nginx is too old for (`since 1.25.5`) is played with Evenkeel
-//! alone against a `.seen` written by hand. Where Evenkeel differs on purpose, `.evenkeel` says why
+//! A case for something that Debian's nginx is too old for (`since 1.25.5`) is recorded from a newer
+//! one (`fixtures/stream/newer-nginx`); where that isn't installed, Evenkeel alone plays it, against
+//! the record. Where Evenkeel differs on purpose, `.evenkeel` says why
 //! and has what it shows. `fixtures/stream/waits` names cases that Evenkeel is to pass one day.
 //!
 //! `UPDATE_FIXTURES=1` records anew; `STREAM=word` plays only cases with that in `<area>/<name>`;
@@ -149,7 +150,7 @@ fn play_area(area: &str) {
             Verdict::Failed(why) => failures.push_str(&format!("{}\n{why}", case.name)),
         }
     }
-    let nginx = program::version();
+    let nginx = &program::real().version;
     println!(
         "{area}: {both} on both, {alone} on Evenkeel alone (newer than {nginx}), {waits} waiting"
     );

@@ -12,7 +12,7 @@ use crate::proxy::program::Which;
 use super::case::Case;
 use super::client::Client;
 use super::plain::Known;
-use super::program::Program;
+use super::program::{Program, Real};
 use super::server::Server;
 use super::verdict::Observed;
 use super::{program, step, words};
@@ -35,14 +35,39 @@ pub(super) struct World {
     pub(super) known: Known,
 }
 
+/// What a case is played with.
+#[derive(Clone, Copy)]
+pub(super) enum Player {
+    Real(&'static Real),
+    Evenkeel,
+}
+
+impl Player {
+    fn which(self) -> Which {
+        match self {
+            Self::Real(_) => Which::Nginx,
+            Self::Evenkeel => Which::Evenkeel,
+        }
+    }
+}
+
+impl std::fmt::Display for Player {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Real(real) => write!(f, "nginx {}", real.version),
+            Self::Evenkeel => f.write_str("Evenkeel"),
+        }
+    }
+}
+
 /// Plays it from its first step to its last.
 ///
 /// # Errors
 /// A step that couldn't be done, which is not the same as one that shows something else.
-pub(super) fn play(case: &Case, which: Which) -> Result<Vec<Observed>, String> {
+pub(super) fn play(case: &Case, player: Player) -> Result<Vec<Observed>, String> {
     let act = || {
         namespace::enter(namespace::NETWORK).map_err(|error| format!("a network: {error}"))?;
-        let mut world = World::new(case, which).map_err(|error| error.to_string())?;
+        let mut world = World::new(case, player).map_err(|error| error.to_string())?;
         let played = world.play(case);
         // Whatever the case left running goes before the network does.
         world.servers.clear();
@@ -60,11 +85,11 @@ pub(super) fn play(case: &Case, which: Which) -> Result<Vec<Observed>, String> {
     // Only this thread, and what it starts, is in the new network.
     let joined = std::thread::scope(|scope| scope.spawn(act).join());
     let played = joined.unwrap_or_else(|_| Err("the play panicked".into()));
-    played.map_err(|why| format!("  {which:?}: {why}\n"))
+    played.map_err(|why| format!("  {player}: {why}\n"))
 }
 
 impl World {
-    fn new(case: &Case, which: Which) -> std::io::Result<World> {
+    fn new(case: &Case, player: Player) -> std::io::Result<World> {
         Netlink::open()?.raise_link(1)?;
         let (first, last) = EPHEMERAL.into_inner();
         let range = format!("{first} {last}");
@@ -72,10 +97,14 @@ impl World {
         let folder = tempfile::Builder::new().prefix("evenkeel-stream-").tempdir()?;
         // The workers aren't root.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
-        program::give_name(which, folder.path())?;
+        let program = match player {
+            Player::Real(real) => real.program.as_path(),
+            Player::Evenkeel => Path::new(program::EVENKEEL),
+        };
+        program::give_name(program, folder.path())?;
         let known = Known::new(folder.path(), &pki());
         let mut world = World {
-            which,
+            which: player.which(),
             folder,
             configs: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -84,13 +113,19 @@ impl World {
             daemon: None,
             known,
         };
+        let config = |text: &str| match player {
+            Player::Real(real) => {
+                world.fill(text).replace(program::MODULES, &real.modules.display().to_string())
+            }
+            Player::Evenkeel => world.fill(text),
+        };
         for (name, text) in &case.files {
             let path = world.path(name);
             std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-            std::fs::write(path, world.fill(text))?;
+            std::fs::write(path, config(text))?;
         }
         world.configs =
-            case.configs.iter().map(|(name, text)| (name.clone(), world.fill(text))).collect();
+            case.configs.iter().map(|(name, text)| (name.clone(), config(text))).collect();
         Ok(world)
     }
 

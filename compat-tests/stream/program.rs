@@ -163,16 +163,48 @@ pub(super) fn within(mut command: Command, folder: &Path) -> Command {
 /// A folder in which `nginx` is the program under test.
 const NAMES: &str = ".bin";
 
-pub(super) fn give_name(which: Which, folder: &Path) -> std::io::Result<()> {
-    let program = match which {
-        Which::Nginx => NGINX,
-        Which::Evenkeel => env!("CARGO_BIN_EXE_evenkeel"),
-    };
+pub(super) fn give_name(program: &Path, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir(folder.join(NAMES))?;
     std::os::unix::fs::symlink(program, folder.join(NAMES).join("nginx"))
 }
 
+pub(super) const EVENKEEL: &str = env!("CARGO_BIN_EXE_evenkeel");
 const NGINX: &str = "/usr/sbin/nginx";
+/// Where `fixtures/stream/newer-nginx` puts it; `NEWER_NGINX` names another.
+const NEWER: &str = "/opt/nginx130/nginx";
+
+/// A real nginx.
+pub(super) struct Real {
+    pub(super) program: PathBuf,
+    /// `1.22.1`
+    pub(super) version: String,
+    /// The folder of its dynamic modules.
+    pub(super) modules: PathBuf,
+}
+
+/// Debian's.
+pub(super) fn real() -> &'static Real {
+    static REAL: OnceLock<Real> = OnceLock::new();
+    REAL.get_or_init(|| Real {
+        program: NGINX.into(),
+        version: version(Path::new(NGINX)).expect("a version of nginx"),
+        modules: MODULES.into(),
+    })
+}
+
+/// One that is newer than Debian's, if it is here: cases of newer features are recorded from it.
+pub(super) fn newer() -> Option<&'static Real> {
+    static NEWER_REAL: OnceLock<Option<Real>> = OnceLock::new();
+    let look = || {
+        let program = PathBuf::from(std::env::var("NEWER_NGINX").unwrap_or(NEWER.into()));
+        let modules = program.with_file_name("root").join(MODULES.trim_start_matches('/'));
+        Some(Real { version: version(&program)?, program, modules })
+    };
+    NEWER_REAL.get_or_init(look).as_ref()
+}
+
+/// Where a case's config loads modules from.
+pub(super) const MODULES: &str = "/usr/lib/nginx/modules";
 
 pub(super) fn exit(status: &std::process::ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
@@ -210,14 +242,9 @@ pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<(), S
     Ok(())
 }
 
-/// The version of the real nginx here: `1.22.1`.
-pub(super) fn version() -> String {
-    static VERSION: OnceLock<String> = OnceLock::new();
-    let read = || {
-        let output = Command::new(NGINX).arg("-v").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let version = text.split("nginx/").nth(1).expect("a version of nginx");
-        version.split_whitespace().next().unwrap_or_default().to_owned()
-    };
-    VERSION.get_or_init(read).clone()
+/// What `-v` tells: `1.22.1`.
+fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("-v").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Some(text.split("nginx/").nth(1)?.split_whitespace().next()?.to_owned())
 }

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use crate::proxy::program::Which;
-
 use super::case::{Case, version};
-use super::{play, program};
+use super::play::{self, Player};
+use super::program::{self, Real};
 
 /// The first line of a record that no program wrote.
 const BY_HAND: &str = "by hand";
@@ -13,7 +12,7 @@ const BY_HAND: &str = "by hand";
 #[derive(Debug)]
 pub(super) enum Verdict {
     Both,
-    /// The real nginx here is too old for it.
+    /// No real nginx here is new enough for it.
     EvenkeelAlone,
     /// Evenkeel isn't asked yet.
     Waits,
@@ -33,39 +32,42 @@ pub(super) fn of(case: &Case, waits: bool) -> Verdict {
 
 fn judge(case: &Case, waits: bool) -> Result<Verdict, String> {
     let update = std::env::var_os("UPDATE_FIXTURES").is_some();
-    let real = program::version();
-    let too_old = case.since.is_some_and(|since| version(&real).is_none_or(|it| it < since));
-    if update && !too_old {
-        let seen = twice_the_same(case)?;
-        write(&case.record(), &format!("nginx/{real}"), &seen);
+    let knows = |real: &&Real| {
+        case.since.is_none_or(|since| version(&real.version).is_some_and(|it| it >= since))
+    };
+    let debian = Some(program::real()).filter(knows);
+    let real = debian.or_else(|| program::newer().filter(knows));
+    if update && let Some(real) = real {
+        let seen = twice_the_same(case, real)?;
+        write(&case.record(), &format!("nginx/{}", real.version), &seen);
     }
     let record = read(&case.record());
     let Some((head, record)) = record else {
-        let ours = play::play(case, Which::Evenkeel)?;
-        return Err(match too_old {
-            true => format!(
-                "  It has no record, and nginx {real} is too old to make one: write {} by hand, \
-                 `{BY_HAND}: from where` first. Evenkeel's would be:\n{}",
+        return Err(match real {
+            Some(_) => "  It has no record: UPDATE_FIXTURES=1 makes it.\n".to_owned(),
+            None => format!(
+                "  It has no record, and no nginx here is new enough to make one: \
+                 fixtures/stream/newer-nginx brings one. (What even that doesn't know: write {} \
+                 by hand, `{BY_HAND}: from where` first.) Evenkeel's would be:\n{}",
                 case.record().display(),
-                render(&ours)
+                render(&play::play(case, Player::Evenkeel)?)
             ),
-            false => "  It has no record: UPDATE_FIXTURES=1 makes it.\n".to_owned(),
         });
     };
     let by_hand = head.starts_with(BY_HAND) && head.len() > BY_HAND.len() + 4;
     if !by_hand && !head.starts_with("nginx/") {
         return Err(format!("  From what is its record? It says: {head}\n"));
     }
-    if by_hand && case.since.is_none() {
-        return Err("  Its record is written by hand, though nginx here could make it.\n".into());
+    if by_hand && real.is_some() {
+        return Err("  Its record is written by hand, though an nginx here could make it.\n".into());
     }
     if record.iter().all(|observed| observed.seen.is_empty()) {
         return Err("  Nothing was observed: a case that can't fail.\n".into());
     }
     let mut failure = String::new();
-    if !too_old {
-        let seen = play::play(case, Which::Nginx)?;
-        failure.push_str(&differences("nginx", &record, &seen));
+    if let Some(real) = real {
+        let seen = play::play(case, Player::Real(real))?;
+        failure.push_str(&differences(&format!("nginx {}", real.version), &record, &seen));
     }
     if waits {
         return if failure.is_empty() { Ok(Verdict::Waits) } else { Err(failure) };
@@ -81,20 +83,20 @@ fn judge(case: &Case, waits: bool) -> Result<Verdict, String> {
         Some((_, ours)) => ours,
         None => &record,
     };
-    let seen = play::play(case, Which::Evenkeel)?;
+    let seen = play::play(case, Player::Evenkeel)?;
     failure.push_str(&differences("Evenkeel", expected, &seen));
-    match (failure.is_empty(), too_old) {
+    match (failure.is_empty(), real) {
         (false, _) => Err(failure),
-        (true, false) => Ok(Verdict::Both),
-        (true, true) => Ok(Verdict::EvenkeelAlone),
+        (true, Some(_)) => Ok(Verdict::Both),
+        (true, None) => Ok(Verdict::EvenkeelAlone),
     }
 }
 
 /// What two plays in a row agree on.
-fn twice_the_same(case: &Case) -> Result<Vec<Observed>, String> {
-    let mut last = play::play(case, Which::Nginx)?;
+fn twice_the_same(case: &Case, real: &'static Real) -> Result<Vec<Observed>, String> {
+    let mut last = play::play(case, Player::Real(real))?;
     for _ in 0..super::TRIES {
-        let again = play::play(case, Which::Nginx)?;
+        let again = play::play(case, Player::Real(real))?;
         let difference = differences("nginx, played again,", &last, &again);
         if difference.is_empty() {
             return Ok(last);
