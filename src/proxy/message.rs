@@ -15,6 +15,8 @@ pub enum Doing {
     ReadingHeader,
     /// Before a peer is looked for.
     Initializing,
+    /// To another listener: `pass`.
+    Passing,
     /// TLS with this side.
     Handshaking(Side),
     Connecting,
@@ -31,6 +33,7 @@ impl fmt::Display for Doing {
             Doing::Prereading => "prereading client data",
             Doing::ReadingHeader => "reading PROXY protocol",
             Doing::Initializing => "initializing session",
+            Doing::Passing => "passing connection to port",
             Doing::Connecting => "connecting to upstream",
             Doing::Proxying => "proxying connection",
             Doing::ReadingFrom(Side::Client) => "proxying and reading from client",

@@ -50,6 +50,8 @@ pub(super) struct Record {
     pub(super) outbound: Option<Box<Outbound>>,
     /// How often it was passed to another listener.
     pub(super) passes: u8,
+    /// The last of them.
+    pub(super) passed_to: Option<Address>,
 }
 
 /// One try at a peer.
@@ -82,6 +84,7 @@ impl Record {
             limit_status: None,
             outbound: None,
             passes: 0,
+            passed_to: None,
         }
     }
 
@@ -164,12 +167,12 @@ impl Facts for Seen<'_> {
             Fact::LimitConnStatus => {
                 self.record.limit_status.is_some_and(|status| show(format_args!("{status}")))
             }
-            Fact::ServerAddr => match local(session) {
+            Fact::ServerAddr => match self.local() {
                 Some(Address::Tcp(address)) => show(format_args!("{}", address.ip())),
                 Some(unix @ Address::Unix(_)) => show(format_args!("{unix}")),
                 None => false,
             },
-            Fact::ServerPort => match local(session) {
+            Fact::ServerPort => match self.local() {
                 Some(Address::Tcp(address)) => show(format_args!("{}", address.port())),
                 _ => true,
             },
@@ -227,6 +230,22 @@ impl Facts for Seen<'_> {
 }
 
 impl Seen<'_> {
+    /// The address that the client asked for, which a wildcard listener doesn't know; of one that
+    /// was passed on, the listener's.
+    fn local(&self) -> Option<Address> {
+        if let Some(listening) = &self.record.passed_to {
+            return Some(listening.clone());
+        }
+        if let Line::Shared(conversation) = &self.session.client {
+            return conversation.local().map(Address::Tcp);
+        }
+        let local = SockRef::from(&*self.session.client).local_addr().ok()?;
+        match local.as_socket() {
+            Some(address) => Some(Address::Tcp(address)),
+            None => local.as_pathname().map(|path| Address::Unix(path.to_owned())),
+        }
+    }
+
     /// `$proxy_protocol_*`
     fn of_header(&self, fact: &Fact, out: &mut Vec<u8>) -> bool {
         let Some(header) = &self.record.header else { return false };
@@ -305,18 +324,6 @@ struct Seconds(Duration);
 impl std::fmt::Display for Seconds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{:03}", self.0.as_secs(), self.0.subsec_millis())
-    }
-}
-
-/// The address that the client asked for, which a wildcard listener doesn't know.
-fn local(session: &Session) -> Option<Address> {
-    if let Line::Shared(conversation) = &session.client {
-        return conversation.local().map(Address::Tcp);
-    }
-    let local = SockRef::from(&*session.client).local_addr().ok()?;
-    match local.as_socket() {
-        Some(address) => Some(Address::Tcp(address)),
-        None => local.as_pathname().map(|path| Address::Unix(path.to_owned())),
     }
 }
 

@@ -254,10 +254,13 @@ impl Generation {
     }
 
     /// Where clients of this address come in: an address with its port, or a Unix socket's path.
-    pub(super) fn entrance_at(&self, address: &[u8]) -> Option<Arc<Entrance>> {
+    pub(super) fn entrance_at(&self, address: &[u8]) -> Option<(&Address, &Arc<Entrance>)> {
         let text = std::str::from_utf8(address).ok()?;
-        let at = |address: Address| self.entrances.get(&(Transport::Tcp, address));
-        let found = match (text.strip_prefix("unix:"), text.parse::<SocketAddr>()) {
+        let at = |address: Address| {
+            let found = self.entrances.get_key_value(&(Transport::Tcp, address));
+            found.map(|((_, address), entrance)| (address, entrance))
+        };
+        match (text.strip_prefix("unix:"), text.parse::<SocketAddr>()) {
             (Some(path), _) => at(Address::Unix(path.into())),
             (None, Ok(address)) => at(Address::Tcp(address)).or_else(|| {
                 let everywhere = match address {
@@ -267,8 +270,7 @@ impl Generation {
                 at(Address::Tcp(SocketAddr::new(everywhere, address.port())))
             }),
             (None, Err(_)) => None,
-        };
-        found.map(Arc::clone)
+        }
     }
 
     pub(super) fn workers(&self) -> usize {

@@ -9,8 +9,9 @@ use super::relay::Flow;
 use super::service::{Entrance, Pool};
 use super::timers::Tick;
 use super::tls::{Channel, Channels};
+use crate::plan::process::LogLevel;
 use crate::proxy::balancer::Lease;
-use crate::proxy::message::{Client, Context, Doing, Traffic};
+use crate::proxy::message::{Client, Context, Doing, Traffic, WithPort};
 use crate::proxy::session::{Dialing, Side};
 
 /// A client's connection with what became of it.
@@ -65,6 +66,17 @@ impl Session {
 
     pub(super) fn channel(&mut self, side: Side) -> Option<&mut Channel> {
         self.tls.as_mut()?.of(side)
+    }
+
+    /// What the log says when it has come in, or is passed to another listener.
+    pub(super) fn note_arrival(&self) {
+        let log = &self.entrance.log;
+        if log.wants(LogLevel::Info) {
+            let udp = if self.client.is_shared() { "udp " } else { "" };
+            let (from, to) = (WithPort(self.from), &self.entrance.name);
+            let text = format_args!("{udp}client {from} connected to {to}");
+            log.write(LogLevel::Info, Some(self.number), text);
+        }
     }
 
     /// What the log says about it while it is `doing` something.

@@ -19,8 +19,8 @@ use crate::proxy::preface::proxy_protocol::{self, LONGEST};
 use crate::proxy::session::Status;
 use crate::runtime::stream::session::Session;
 
-/// A session that is passed on and on goes in a circle.
-const MOST_PASSES: u8 = 16;
+/// A session that is passed on more often goes in a circle, says nginx.
+const MOST_PASSES: u8 = 10;
 
 impl Engine {
     /// `listen … proxy_protocol`: reads the header and nothing of what follows.
@@ -176,18 +176,20 @@ impl Engine {
         let generation = Arc::clone(&self.generation);
         let Some(session) = self.sessions.at(key) else { return };
         let Some(record) = &mut session.record else { return };
-        record.passes += 1;
-        let entrance = match record.passes {
-            MOST_PASSES.. => None,
-            _ => generation.entrance_at(address),
-        };
-        let Some(entrance) = entrance else {
-            let text = format!("no listener to pass to at \"{}\"", bstr::BStr::new(address));
-            self.say(key, LogLevel::Error, Some(Doing::Initializing), &text);
+        if record.passes == MOST_PASSES {
+            self.say(key, LogLevel::Error, Some(Doing::Passing), &"stream pass cycle");
             return self.close(key, Status::Internal);
+        }
+        let Some((address, entrance)) = generation.entrance_at(address) else {
+            let text = format!("port not found for \"{}\"", bstr::BStr::new(address));
+            self.say(key, LogLevel::Error, Some(Doing::Passing), &text);
+            return self.close(key, Status::Ok);
         };
+        record.passes += 1;
+        record.passed_to = Some(address.clone());
         record.values = Default::default();
-        session.entrance = entrance;
+        session.entrance = Arc::clone(entrance);
+        session.note_arrival();
         session.phase = Phase::Arriving { stage: 0, waits: false };
         self.arrive(now, key);
     }

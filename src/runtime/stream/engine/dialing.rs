@@ -16,7 +16,7 @@ use crate::kernel::udp;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::{Balance, Timed};
 use crate::proxy::balancer::Search;
-use crate::proxy::message::{Client, Doing, Errno, WithPort, connect_level};
+use crate::proxy::message::{Client, Doing, Errno, connect_level};
 use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
 use crate::runtime::stream::conversation::Line;
 use crate::runtime::stream::record::Record;
@@ -42,12 +42,6 @@ impl Engine {
         self.connections += 1;
         self.counters.accepted.fetch_add(1, Relaxed);
         let number = self.counters.connections.fetch_add(1, Relaxed) + 1;
-        if entrance.log.wants(LogLevel::Info) {
-            let udp = if client.is_shared() { "udp " } else { "" };
-            let (from, to) = (WithPort(from), &entrance.name);
-            let text = format_args!("{udp}client {from} connected to {to}");
-            entrance.log.write(LogLevel::Info, Some(number), text);
-        }
         let deadline = self.timers.tick(now, entrance.server.connect_timeout);
         let key = self.sessions.insert(Session {
             number,
@@ -66,6 +60,9 @@ impl Engine {
             timer: deadline,
         });
         self.timers.set(deadline, key.place);
+        if let Some(session) = self.sessions.at(key) {
+            session.note_arrival();
+        }
         Some(key)
     }
 

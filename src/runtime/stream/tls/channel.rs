@@ -111,11 +111,19 @@ fn shake_words(error: &ssl::Error) -> String {
     const CLOSED: &str = "peer closed connection in SSL handshake";
     match (error.io_error(), error.ssl_error()) {
         (Some(error), _) => format!("{CLOSED} {}", Errno(error)),
+        (None, Some(stack)) if refused_by_name(stack) => "handshake rejected".to_owned(),
         (None, Some(stack)) if !stack.errors().is_empty() => {
             format!("SSL_do_handshake() failed ({})", words::all(stack))
         }
         (None, _) => CLOSED.to_owned(),
     }
+}
+
+/// Whether it was us, with `ssl_reject_handshake`: that is decided in the callback for names.
+fn refused_by_name(stack: &ErrorStack) -> bool {
+    /// `SSL_R_CALLBACK_FAILED`
+    const CALLBACK_FAILED: i32 = 234;
+    stack.errors().first().is_some_and(|error| error.reason_code() == CALLBACK_FAILED)
 }
 
 /// A descriptor as OpenSSL's transport.
