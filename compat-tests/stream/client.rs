@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use openssl::ssl::SslStream;
 use socket2::{Domain, Socket, Type};
 
@@ -120,6 +121,17 @@ impl Client {
     pub(super) fn reset(&mut self) {
         if let Client::Plain(Wire::Tcp(stream)) = std::mem::replace(self, Client::Closed) {
             peer::reset(stream);
+        }
+    }
+
+    /// Goes without a word to the other side, as a host does that loses its power. What is sent
+    /// to it then is answered by a reset, as when the host is up again.
+    pub(super) fn vanish(&mut self) -> io::Result<()> {
+        match std::mem::replace(self, Client::Closed) {
+            Client::Plain(Wire::Tcp(stream)) => {
+                setsockopt(&stream, sockopt::TcpRepair, &1).map_err(Into::into)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::proxy::program::Which;
 
 use super::case::Case;
 use super::client::Client;
+use super::crowd::Crowd;
 use super::plain::Known;
 use super::program::{Program, Real};
 use super::server::Server;
@@ -27,12 +28,15 @@ pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     pub(super) configs: BTreeMap<String, String>,
     pub(super) clients: BTreeMap<String, Client>,
+    pub(super) crowds: BTreeMap<String, Crowd>,
     pub(super) servers: BTreeMap<String, Server>,
     /// In the foreground.
     pub(super) program: Option<Program>,
     /// A master that went into the background.
     pub(super) daemon: Option<u32>,
     pub(super) known: Known,
+    /// Small file systems in the prefix.
+    pub(super) disks: Vec<PathBuf>,
 }
 
 /// What a case is played with.
@@ -66,15 +70,21 @@ impl std::fmt::Display for Player {
 /// A step that couldn't be done, which is not the same as one that shows something else.
 pub(super) fn play(case: &Case, player: Player) -> Result<Vec<Observed>, String> {
     let act = || {
-        namespace::enter(namespace::NETWORK).map_err(|error| format!("a network: {error}"))?;
+        let own = namespace::NETWORK.union(nix::sched::CloneFlags::CLONE_NEWNS);
+        let entered = namespace::enter(own).and_then(|()| namespace::keep_mounts_private());
+        entered.map_err(|error| format!("a network: {error}"))?;
         let mut world = World::new(case, player).map_err(|error| error.to_string())?;
         let played = world.play(case);
         // Whatever the case left running goes before the network does.
         world.servers.clear();
         world.clients.clear();
+        world.crowds.clear();
         let ended = world.program.take().map_or(Ok(()), Program::end);
         end_all_here();
         let log = world.read("error.log");
+        for disk in std::mem::take(&mut world.disks) {
+            let _ = nix::mount::umount2(&disk, nix::mount::MntFlags::MNT_DETACH);
+        }
         let log = String::from_utf8_lossy(&log);
         match played.and_then(|seen| ended.map(|()| seen)) {
             Ok(_) if log.contains("panicked") => Err(format!("it panicked:\n{log}")),
@@ -108,10 +118,12 @@ impl World {
             folder,
             configs: BTreeMap::new(),
             clients: BTreeMap::new(),
+            crowds: BTreeMap::new(),
             servers: BTreeMap::new(),
             program: None,
             daemon: None,
             known,
+            disks: Vec::new(),
         };
         let config = |text: &str| match player {
             Player::Real(real) => {

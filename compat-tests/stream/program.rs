@@ -224,6 +224,15 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
+/// Kilobytes of memory that are the process's own.
+pub(super) fn memory(pid: u32) -> Result<u64, String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.map_err(|error| error.to_string())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| "no RssAnon".to_owned())
+}
+
 /// The process that the pid file names, wherever a case has that.
 pub(super) fn pid_file(folder: &Path) -> Option<u32> {
     let files = ["pid", "nginx.pid", "logs/nginx.pid"].map(|file| folder.join(file));

@@ -54,6 +54,7 @@ enum Action {
     Wait(Duration),
     HalfClose,
     Reset,
+    Vanish,
     Hang,
 }
 
@@ -217,6 +218,7 @@ impl Serving<'_> {
                 Action::Wait(time) => std::thread::sleep(*time),
                 Action::HalfClose => self.client.half_close()?,
                 Action::Reset => self.client.reset(),
+                Action::Vanish => self.client.vanish()?,
                 Action::Hang => {
                     lock(self.seen)[self.at].done = true;
                     let end = Instant::now() + 3 * PATIENCE;
@@ -300,6 +302,7 @@ fn action(words: &[Vec<u8>]) -> Result<Action, String> {
         ["wait", time] => Action::Wait(Duration::from_millis(number(time)? as u64)),
         ["half-close"] => Action::HalfClose,
         ["reset"] => Action::Reset,
+        ["vanish"] => Action::Vanish,
         ["hang"] => Action::Hang,
         // What happens at the end anyway.
         ["close"] => Action::Wait(Duration::ZERO),

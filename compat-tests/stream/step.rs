@@ -6,9 +6,13 @@ use std::process::{Command, Output};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use evenkeel::kernel::namespace;
 use nix::sys::signal::Signal;
 
+use crate::proxy::program::Which;
+
 use super::client::{self, Client, Wire};
+use super::crowd::Crowd;
 use super::play::World;
 use super::program::{self, Program, until};
 use super::server::Server;
@@ -83,6 +87,14 @@ pub(super) fn take(world: &mut World, words: &[Vec<u8>]) -> Seen {
             std::thread::sleep(milliseconds(time)?);
             Ok(NOTHING)
         }
+        ["grows", most, ..] => grown(world, most, &words[2..]),
+        ["disk", folder, size] => {
+            let at = world.path(folder);
+            std::fs::create_dir_all(&at).map_err(|error| error.to_string())?;
+            let made = namespace::mount_memory(&at, &format!("size={size},mode=777"));
+            world.disks.push(at);
+            made.map(|()| NOTHING).map_err(|error| error.to_string())
+        }
         ["took", bounds, ..] => timed(world, bounds, &words[2..]),
         ["ask", to, rest @ ..] => ask(world, to, rest, &words[2..], false),
         ["ask-udp", to, rest @ ..] => ask(world, to, rest, &words[2..], true),
@@ -143,6 +155,25 @@ fn of_client(world: &mut World, name: &str, verb: &str, rest: &[&str], bytes: &[
             };
         }
         ("tls", options) => return handshake(world, name, options),
+        ("crowd" | "crowd-udp", [count, to, ..]) => {
+            let bytes = bytes.get(2).map_or(&[][..], Vec::as_slice);
+            let count = number(count)?;
+            let crowd = match verb {
+                "crowd" => Crowd::connect(to, count, bytes)?,
+                _ => Crowd::send(to, count, bytes)?,
+            };
+            let come = crowd.len();
+            world.crowds.insert(name.to_owned(), crowd);
+            return Ok(if come == count { NOTHING } else { vec![format!("{come} of {count}")] });
+        }
+        ("ends", patience) if world.crowds.contains_key(name) => {
+            let patience = patience.first().map_or(Ok(program::PATIENCE), |it| milliseconds(it))?;
+            let crowd = world.crowds.get_mut(name).map(|crowd| crowd.ends(patience));
+            return Ok(crowd.unwrap_or_default());
+        }
+        ("leaves", []) => {
+            return world.crowds.remove(name).map(|_| NOTHING).ok_or("no such crowd".into());
+        }
         _ => {}
     }
     let client =
@@ -174,6 +205,7 @@ fn of_client(world: &mut World, name: &str, verb: &str, rest: &[&str], bytes: &[
             client.reset();
             Ok(NOTHING)
         }
+        ("vanish", []) => done(client.vanish()),
         _ => Err(format!("a client can't do that: {verb} {}", rest.join(" "))),
     }
 }
@@ -260,6 +292,25 @@ fn timed(world: &mut World, bounds: &str, words: &[Vec<u8>]) -> Seen {
     seen.push(match (least..=most).contains(&taken) {
         true => format!("within {bounds} ms"),
         false => format!("after {} ms, not {bounds}", taken.as_millis()),
+    });
+    Ok(seen)
+}
+
+/// By how many megabytes, at most, the worker's own memory grows in a step, and stays grown:
+/// nginx's, and Evenkeel's (`24/3`).
+fn grown(world: &mut World, bounds: &str, words: &[Vec<u8>]) -> Seen {
+    let (nginxs, ours) = bounds.split_once('/').ok_or("grows NGINX/EVENKEEL STEP")?;
+    let most = number(match world.which {
+        Which::Nginx => nginxs,
+        Which::Evenkeel => ours,
+    })?;
+    let worker = program::children(master(world)?).last().copied().ok_or("no worker")?;
+    let before = program::memory(worker)?;
+    let mut seen = take(world, words)?;
+    let grown = program::memory(worker)?.saturating_sub(before) / 1024;
+    seen.push(match grown <= most as u64 {
+        true => format!("no more than {bounds} MB"),
+        false => format!("{grown} MB, more than {most}"),
     });
     Ok(seen)
 }

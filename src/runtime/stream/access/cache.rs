@@ -10,15 +10,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::Complaint;
 use super::file::{append, whole};
 use crate::plan::access_log::OpenFiles;
+use crate::plan::process::LogLevel;
 use crate::runtime::log::reason;
 
 #[derive(Debug)]
 pub(super) struct Cache {
     files: Option<OpenFiles>,
     entries: Mutex<HashMap<PathBuf, Entry>>,
+    unwritten: Complaint,
 }
+
+/// A line that isn't there: how bad that is, and what to say of it, if it is time to say it.
+pub(super) type Lost = (LogLevel, Option<String>);
 
 #[derive(Debug)]
 struct Entry {
@@ -31,17 +37,18 @@ struct Entry {
 
 impl Cache {
     pub(super) fn new(files: Option<OpenFiles>) -> Self {
-        Self { files, entries: Mutex::default() }
+        Self { files, entries: Mutex::default(), unwritten: Complaint::default() }
     }
 
     /// # Errors
     /// What to say of a file that can't be opened or written.
-    pub(super) fn write(&self, path: &[u8], line: &[u8]) -> Result<(), String> {
+    pub(super) fn write(&self, path: &[u8], line: &[u8]) -> Result<(), Lost> {
         let path = Path::new(OsStr::from_bytes(path));
         let failed = |error: std::io::Error| {
-            format!("write() to \"{}\" failed ({})", path.display(), reason(&error))
+            let text = format!("write() to \"{}\" failed ({})", path.display(), reason(&error));
+            (LogLevel::Alert, self.unwritten.is_due().then_some(text))
         };
-        let open = || append(path).map_err(|error| error.to_string());
+        let open = || append(path).map_err(|error| (LogLevel::Crit, Some(error.to_string())));
         let Some(files) = self.files else { return whole(&open()?, line).map_err(failed) };
         let now = Instant::now();
         let mut entries = self.entries();

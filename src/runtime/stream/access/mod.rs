@@ -165,7 +165,7 @@ pub(super) fn write(session: &mut Session, now: Instant, status: Status, counter
             To::Named(template, cache) => {
                 let path = evaluator.render(template);
                 match cache.write(&path, &line) {
-                    Err(error) => (LogLevel::Crit, Some(error)),
+                    Err(lost) => lost,
                     Ok(()) => continue,
                 }
             }
