@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) const SERVER: &str = "127.0.2.1:9000";
 pub(crate) const SINK: &str = "127.0.2.1:9001";
+/// Says [`SOURCED`] bytes.
+pub(crate) const SOURCE: &str = "127.0.2.1:9002";
+pub(crate) const SOURCED: usize = 1 << 29;
 
 /// Bytes of a request, and of its answer.
 const REQUEST: usize = 100;
@@ -16,6 +19,7 @@ const REQUEST: usize = 100;
 pub(crate) fn serve() {
     listen(SERVER, echo);
     listen(SINK, swallow);
+    listen(SOURCE, gush);
     crate::udp::serve();
 }
 
@@ -49,13 +53,22 @@ fn swallow(mut stream: TcpStream) {
     while let Ok(1..) = stream.read(&mut buffer) {}
 }
 
+fn gush(mut stream: TcpStream) {
+    let chunk = vec![7; 1 << 18];
+    for _ in 0..SOURCED / chunk.len() {
+        if stream.write_all(&chunk).is_err() {
+            return;
+        }
+    }
+}
+
 pub(crate) fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
 }
 
-pub(crate) fn exchange(stream: &mut TcpStream) {
+pub(crate) fn exchange(stream: &mut (impl Read + Write)) {
     let mut buffer = [b'r'; REQUEST];
     stream.write_all(&buffer).unwrap();
     stream.read_exact(&mut buffer).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ends::{connect, exchange, load, paced};
 use crate::proxy::{Job, ONE_WORKER, Program, Proxy};
-use crate::udp;
+use crate::{tls, udp};
 
 const BULK: usize = 1 << 30;
 const IDLE: usize = 2000;
@@ -86,6 +86,37 @@ pub(crate) const FIGURES: &[Figure] = &[
         job: ONE_WORKER,
         measure: udp::bursts,
     },
+    Figure {
+        rows: &["TLS: µs CPU per full handshake", "TLS: full handshakes per second"],
+        job: ONE_WORKER,
+        measure: tls::full,
+    },
+    Figure {
+        rows: &["TLS: µs CPU per resumed handshake", "TLS: resumed handshakes per second"],
+        job: ONE_WORKER,
+        measure: tls::resumed,
+    },
+    Figure {
+        rows: &["TLS 1.2: µs CPU per resumed handshake", "TLS 1.2: resumed handshakes per second"],
+        job: ONE_WORKER,
+        measure: tls::resumed_older,
+    },
+    Figure {
+        rows: &["TLS: µs CPU per kept-alive request, saturated"],
+        job: ONE_WORKER,
+        measure: tls::kept_alive,
+    },
+    Figure {
+        rows: &["TLS: CPU seconds per GB from the client"],
+        job: ONE_WORKER,
+        measure: tls::upload,
+    },
+    Figure {
+        rows: &["TLS: CPU seconds per GB to the client"],
+        job: ONE_WORKER,
+        measure: tls::download,
+    },
+    Figure { rows: &["TLS: bytes per idle session"], job: ONE_WORKER, measure: tls::idle },
     Figure {
         rows: &["ms to start with 10,000 peers", "ms to reload with 10,000 peers"],
         job: MANY_PEERS,

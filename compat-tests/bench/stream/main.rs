@@ -10,6 +10,7 @@
 mod ends;
 mod figures;
 mod proxy;
+mod tls;
 mod udp;
 
 use figures::{FIGURES, Figure};

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::ends::{SERVER, SINK};
+use crate::ends::{SERVER, SINK, SOURCE};
+use crate::tls::pki;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
@@ -50,9 +51,11 @@ impl Proxy {
         };
         let config = folder.path().join("conf");
         let text = match program {
-            Program::Haproxy => haproxy(port, job),
+            Program::Haproxy => haproxy(folder.path(), port, job),
             _ => nginx(folder.path(), port, job),
         };
+        let pair = [pki("pem"), pki("key")].map(|file| std::fs::read(file).unwrap());
+        std::fs::write(folder.path().join("pair.pem"), pair.concat()).unwrap();
         std::fs::write(&config, text).unwrap();
         let mut command = command(program, folder.path(), &config);
         let begun = Instant::now();
@@ -74,6 +77,21 @@ impl Proxy {
     /// To the sink.
     pub(crate) fn bulk(&self) -> String {
         format!("127.0.2.2:{}", self.port + 1)
+    }
+
+    /// To the server, by TLS.
+    pub(crate) fn tls(&self) -> String {
+        format!("127.0.2.2:{}", self.port + 4)
+    }
+
+    /// To the sink.
+    pub(crate) fn tls_sink(&self) -> String {
+        format!("127.0.2.2:{}", self.port + 5)
+    }
+
+    /// From the source.
+    pub(crate) fn tls_source(&self) -> String {
+        format!("127.0.2.2:{}", self.port + 6)
     }
 
     /// Reloads the same config; how long it takes until the next connection is served by it.
@@ -166,6 +184,9 @@ fn evenkeel() -> PathBuf {
 
 fn nginx(folder: &Path, port: u16, job: Job) -> String {
     let (folder, bulk, marker, workers) = (folder.display(), port + 1, port + 2, job.workers);
+    let (tls, tls_sink, tls_source) = (port + 4, port + 5, port + 6);
+    let (certificate, key) = (pki("pem"), pki("key"));
+    let (certificate, key) = (certificate.display(), key.display());
     let mut text = format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
          daemon off; user root; worker_processes {workers}; pid {folder}/pid;\n\
@@ -178,7 +199,12 @@ fn nginx(folder: &Path, port: u16, job: Job) -> String {
          server {{ listen 127.0.2.2:{bulk}; proxy_pass sink; }}\n\
          server {{ listen 127.0.2.2:{port} udp; proxy_pass echo; }}\n\
          server {{ listen 127.0.2.2:{bulk} udp; proxy_pass echo; proxy_responses 1; }}\n\
-         server {{ listen 127.0.2.2:{marker}; proxy_pass sink; }}\n"
+         server {{ listen 127.0.2.2:{marker}; proxy_pass sink; }}\n\
+         ssl_certificate {certificate}; ssl_certificate_key {key};\n\
+         ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:4m;\n\
+         server {{ listen 127.0.2.2:{tls} ssl backlog=4096; proxy_pass echo; }}\n\
+         server {{ listen 127.0.2.2:{tls_sink} ssl; proxy_pass sink; }}\n\
+         server {{ listen 127.0.2.2:{tls_source} ssl; proxy_pass {SOURCE}; }}\n"
     );
     if job.peers > 0 {
         text += "upstream many {\n";
@@ -188,13 +214,19 @@ fn nginx(folder: &Path, port: u16, job: Job) -> String {
     text + "}\n"
 }
 
-fn haproxy(port: u16, job: Job) -> String {
+fn haproxy(folder: &Path, port: u16, job: Job) -> String {
     let (bulk, threads) = (port + 1, job.workers);
+    let (tls, tls_sink, tls_source) = (port + 4, port + 5, port + 6);
+    let pair = folder.join("pair.pem");
+    let pair = pair.display();
     let mut text = format!(
         "global\n nbthread {threads}\n maxconn 8400\n\
          defaults\n mode tcp\n timeout connect 60s\n timeout client 600s\n timeout server 600s\n\
          listen echo\n bind 127.0.2.2:{port} backlog 4096\n server s {SERVER}\n\
-         listen bulk\n bind 127.0.2.2:{bulk}\n server s {SINK}\n"
+         listen bulk\n bind 127.0.2.2:{bulk}\n server s {SINK}\n\
+         listen tls\n bind 127.0.2.2:{tls} backlog 4096 ssl crt {pair}\n server s {SERVER}\n\
+         listen tls-sink\n bind 127.0.2.2:{tls_sink} ssl crt {pair}\n server s {SINK}\n\
+         listen tls-source\n bind 127.0.2.2:{tls_source} ssl crt {pair}\n server s {SOURCE}\n"
     );
     if job.peers > 0 {
         text += "backend many\n";
