@@ -15,6 +15,7 @@ use super::crowd::Crowd;
 use super::plain::Known;
 use super::program::{Program, Real};
 use super::server::Server;
+use super::tls::Kept;
 use super::verdict::Observed;
 use super::{program, step, words};
 
@@ -37,6 +38,8 @@ pub(super) struct World {
     pub(super) known: Known,
     /// Small file systems in the prefix.
     pub(super) disks: Vec<PathBuf>,
+    /// Of TLS.
+    pub(super) kept: Kept,
 }
 
 /// What a case is played with.
@@ -124,6 +127,7 @@ impl World {
             daemon: None,
             known,
             disks: Vec::new(),
+            kept: Kept::default(),
         };
         let config = |text: &str| match player {
             Player::Real(real) => {

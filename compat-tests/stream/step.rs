@@ -216,7 +216,7 @@ fn handshake(world: &mut World, name: &str, options: &[&str]) -> Seen {
     let Client::Plain(wire @ (Wire::Tcp(_) | Wire::Unix(_))) = client else {
         return Err("TLS needs a stream".into());
     };
-    let (client, said) = tls::connect(wire, &words)?;
+    let (client, said) = tls::connect(wire, &words, &world.kept)?;
     world.clients.insert(name.to_owned(), client);
     Ok(vec![said])
 }

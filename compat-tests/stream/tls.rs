@@ -4,23 +4,50 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use openssl::hash::MessageDigest;
+use openssl::ocsp::{OcspCertId, OcspResponse, OcspResponseStatus};
 use openssl::ssl::{
     AlpnError, HandshakeError, NameType, SslAcceptor, SslConnector, SslContextBuilder, SslFiletype,
-    SslMethod, SslRef, SslVerifyMode, SslVersion, select_next_proto,
+    SslMethod, SslRef, SslSession, SslSessionCacheMode, SslVerifyMode, SslVersion, StatusType,
+    select_next_proto,
 };
+use openssl::x509::X509;
 
 use super::client::{Client, Wire, name};
 
-/// A client's handshake: `sni=NAME alpn=a,b cert=NAME max=1.2 min=1.3 ciphers=… groups=…`. The
-/// stream, and what came of it.
-pub(super) fn connect(wire: Wire, words: &[String]) -> Result<(Client, String), String> {
+/// Sessions that clients were given, by the names that a case has for them.
+pub(super) type Kept = Arc<Mutex<BTreeMap<String, SslSession>>>;
+
+/// A client's handshake: `sni=NAME alpn=a,b cert=NAME max=1.2 min=1.3 ciphers=… groups=… keep=NAME
+/// resume=NAME status=yes`. The stream, and what came of it.
+pub(super) fn connect(
+    wire: Wire,
+    words: &[String],
+    kept: &Kept,
+) -> Result<(Client, String), String> {
     let begin = || -> Result<_, io::Error> {
         let options = options(words)?;
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
         configure(&mut builder, &options)?;
         builder.set_verify(SslVerifyMode::NONE);
-        let connection = builder.build().configure()?;
+        if let Some(name) = options.get("keep") {
+            keep(&mut builder, name, kept);
+        }
+        if options.contains_key("status") {
+            // Whatever it is; that it came is looked at afterwards.
+            builder.set_status_callback(|_| Ok(true))?;
+        }
+        let mut connection = builder.build().configure()?;
+        if options.contains_key("status") {
+            connection.set_status_type(StatusType::OCSP)?;
+        }
+        if let Some(name) = options.get("resume") {
+            let kept = kept.lock().unwrap();
+            let session = kept.get(*name).ok_or_else(|| io::Error::other("no such session"))?;
+            evenkeel::kernel::openssl::resume(&mut connection, session)?;
+        }
         let name = options.get("sni").copied();
         let connection = connection.use_server_name_indication(name.is_some());
         Ok((connection.verify_hostname(false), name.unwrap_or_default().to_owned()))
@@ -28,11 +55,50 @@ pub(super) fn connect(wire: Wire, words: &[String]) -> Result<(Client, String), 
     let (connection, name) = begin().map_err(|error| error.to_string())?;
     Ok(match connection.connect(&name, wire) {
         Ok(stream) => {
-            let said = describe(stream.ssl());
+            let mut said = describe(stream.ssl());
+            if words.iter().any(|word| word == "status=yes") {
+                said += &format!(" {}", staple(stream.ssl()));
+            }
             (Client::Tls(Box::new(stream)), said)
         }
         Err(error) => (Client::Closed, failure(&error)),
     })
+}
+
+/// Keeps the last session that comes as it is then: one that ends without a good-bye spoils it.
+fn keep(builder: &mut SslContextBuilder, name: &str, kept: &Kept) {
+    let (kept, name) = (Arc::clone(kept), name.to_owned());
+    builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+    builder.set_new_session_callback(move |_, session| {
+        let copy = session.to_der().and_then(|bytes| SslSession::from_der(&bytes));
+        kept.lock().unwrap().extend(copy.map(|copy| (name.clone(), copy)));
+    });
+}
+
+/// What the server says of its certificate: `staple=good`.
+fn staple(ssl: &SslRef) -> String {
+    let Some(response) = ssl.ocsp_status() else { return "no staple".to_owned() };
+    let Ok(response) = OcspResponse::from_der(response) else { return "bad staple".to_owned() };
+    if response.status() != OcspResponseStatus::SUCCESSFUL {
+        return format!("staple={}", response.status().as_raw());
+    }
+    let status = || {
+        let certificate = ssl.peer_certificate()?;
+        let mut issuer = None;
+        for name in ["ca.pem", "intermediate.pem"] {
+            let ca = X509::from_pem(&std::fs::read(pki(name)).ok()?).ok()?;
+            if certificate.verify(&*ca.public_key().ok()?).ok()? {
+                issuer = Some(ca);
+            }
+        }
+        let id =
+            OcspCertId::from_cert(MessageDigest::sha1(), &certificate, issuer.as_ref()?).ok()?;
+        let basic = response.basic().ok()?;
+        Some(basic.find_status(&id)?.status.as_raw())
+    };
+    let words = ["good", "revoked", "unknown"];
+    let word = status().and_then(|status| words.get(status as usize).copied());
+    format!("staple={}", word.unwrap_or("of another"))
 }
 
 /// A peer's handshake: `cert=NAME alpn=a,b verify=NAME min=… max=… ciphers=…`.
@@ -83,7 +149,7 @@ fn configure(
             "groups" => builder.set_groups_list(value)?,
             "sigalgs" => builder.set_sigalgs_list(value)?,
             "alpn" => builder.set_alpn_protos(&protocol_list(value))?,
-            "sni" => {}
+            "sni" | "keep" | "resume" | "status" => {}
             other => return Err(io::Error::other(format!("no option of TLS: {other}"))),
         }
     }

@@ -5,12 +5,12 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslContextRef, SslRef};
+use openssl::ssl::{SslContext, SslContextBuilder, SslContextRef, SslRef, SslSession};
 use openssl::x509::store::X509StoreBuilderRef;
 use openssl::x509::{X509, X509CrlRef, X509NameRef, X509Ref};
 use openssl_sys as ffi;
@@ -105,6 +105,13 @@ impl TicketKey {
         })
     }
 
+    /// One that nobody has had before; `None` without a source of chance.
+    pub fn random() -> Option<Self> {
+        let mut bytes = [0; 80];
+        openssl::rand::rand_bytes(&mut bytes).ok()?;
+        Self::read(&bytes)
+    }
+
     fn cipher(&self) -> *const ffi::EVP_CIPHER {
         // SAFETY: these return pointers to static tables.
         unsafe {
@@ -123,12 +130,23 @@ impl std::fmt::Debug for TicketKey {
     }
 }
 
-/// Seals session tickets with the first key, and opens those of any.
-pub fn set_ticket_keys(context: &mut SslContextBuilder, keys: Vec<TicketKey>) {
-    const SET_TICKET_KEY_CALLBACK: c_int = 72;
-    if keys.is_empty() {
-        return;
+/// Where sessions are found by their names.
+pub fn set_session_source(
+    context: &mut SslContextBuilder,
+    find: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static,
+) {
+    // SAFETY: each session is made for the connection that asks, and belongs to no context yet.
+    unsafe {
+        context.set_get_session_callback(move |_, id| SslSession::from_der(&find(id)?).ok());
     }
+}
+
+/// The keys of now. Where there are none, tickets are neither made nor opened.
+pub type TicketKeys = Box<dyn Fn() -> Arc<[TicketKey]> + Send + Sync>;
+
+/// Seals session tickets with the first key, and opens those of any.
+pub fn set_ticket_keys(context: &mut SslContextBuilder, keys: TicketKeys) {
+    const SET_TICKET_KEY_CALLBACK: c_int = 72;
     context.set_ex_data(ticket_keys(), keys);
     // SAFETY: the command takes a function of the type that `seal_ticket` has.
     unsafe {
@@ -150,8 +168,8 @@ type TicketCallback = unsafe extern "C" fn(
     c_int,
 ) -> c_int;
 
-fn ticket_keys() -> Index<SslContext, Vec<TicketKey>> {
-    static INDEX: OnceLock<Index<SslContext, Vec<TicketKey>>> = OnceLock::new();
+fn ticket_keys() -> Index<SslContext, TicketKeys> {
+    static INDEX: OnceLock<Index<SslContext, TicketKeys>> = OnceLock::new();
     *INDEX.get_or_init(|| SslContext::new_ex_index().expect("OpenSSL has room for an index"))
 }
 
@@ -173,6 +191,10 @@ unsafe extern "C" fn seal_ticket(
     unsafe {
         let context = SslContextRef::from_ptr(ffi::SSL_get_SSL_CTX(ssl));
         let Some(keys) = context.ex_data(ticket_keys()) else { return FAILED };
+        let keys = keys();
+        if keys.is_empty() {
+            return UNKNOWN;
+        }
         let name = std::slice::from_raw_parts_mut(name, 16);
         let (key, answer) = if sealing == 1 {
             let key = &keys[0];
@@ -286,8 +308,14 @@ pub fn offered_ciphers(ssl: &SslRef) -> Vec<String> {
     list.chunks_exact(width).map(name).collect()
 }
 
+/// Whether bytes have been read that nobody has asked for yet.
+pub fn has_pending(ssl: &SslRef) -> bool {
+    // SAFETY: the connection is live.
+    unsafe { SSL_has_pending(ssl.as_ptr()) == 1 }
+}
+
 /// Makes a connection resume this session, if the peer still knows it.
-pub fn resume(ssl: &mut Ssl, session: &openssl::ssl::SslSessionRef) -> Result<(), ErrorStack> {
+pub fn resume(ssl: &mut SslRef, session: &openssl::ssl::SslSessionRef) -> Result<(), ErrorStack> {
     // SAFETY: callers keep a session with the context that it was made with.
     unsafe { ssl.set_session(session) }
 }
@@ -345,6 +373,7 @@ struct Configuration {
 
 unsafe extern "C" {
     fn SSL_CONF_CTX_new() -> *mut Configuration;
+    fn SSL_has_pending(ssl: *const ffi::SSL) -> c_int;
     fn SSL_CONF_CTX_free(configuration: *mut Configuration);
     fn SSL_CONF_CTX_finish(configuration: *mut Configuration) -> c_int;
     fn SSL_CONF_CTX_set_flags(configuration: *mut Configuration, flags: c_uint) -> c_uint;

@@ -113,7 +113,12 @@ fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out:
     let outer = &stream.settings.ssl;
     for server in &mut stream.servers {
         let Some(listen) = server.listens.iter().rfind(|listen| listen.ssl) else { continue };
-        match load::server(&server.settings.ssl.over(outer), place) {
+        let typed = server.settings.ssl.over(outer);
+        if typed.ech.is_some() {
+            let message = "\"ssl_ech_file\" is not supported on this platform, ignored";
+            out.push(Diagnostic::warning("nginx/ignored", message));
+        }
+        match load::server(&typed, place) {
             Ok((plan, late)) => {
                 server.tls.clients = Some(Box::new(plan));
                 server.tls.late_of_clients = late;

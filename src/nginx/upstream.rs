@@ -3,13 +3,15 @@
 
 use std::collections::hash_map::Entry;
 
+use bstr::ByteSlice;
+
 use super::config::{Method, Pass, Stream, Upstream, UpstreamServer, Zone};
 use super::resolver::ResolverConfig;
 use super::template::Names;
 use crate::plan;
 use crate::plan::endpoint::Endpoint;
 use crate::plan::stream::{Address, Balance, Name, Peer};
-use crate::text::{Diagnostic, Diagnostics, SourceMap, Word};
+use crate::text::{Diagnostic, Diagnostics, SourceMap, Span};
 
 impl ResolverConfig {
     /// More name servers; port 53 where none is given.
@@ -30,16 +32,17 @@ impl Stream {
     /// Shared memory is declared, or used again. An error is nginx's complaint.
     pub(super) fn declare_zone(
         &mut self,
-        name: &Word,
+        name: &[u8],
+        span: Span,
         size: usize,
         user: &'static str,
     ) -> Result<(), String> {
-        match self.zones.entry(name.text.clone()) {
+        match self.zones.entry(name.into()) {
             Entry::Vacant(place) => {
-                place.insert(Zone { size, user, span: name.span });
+                place.insert(Zone { size, user, span });
             }
             Entry::Occupied(mut known) => {
-                let (known, name) = (known.get_mut(), name.lossy());
+                let (known, name) = (known.get_mut(), name.as_bstr());
                 if known.user != user {
                     let message = "is already declared for a different use";
                     return Err(format!("the shared memory zone \"{name}\" {message}"));

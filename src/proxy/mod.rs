@@ -5,7 +5,7 @@
 //! [`message`] words what the log says about it, and [`variable`] fills
 //! in texts with variables, with the [`table`]s that a config makes of them. Before that come
 //! [`preface`] (what a connection begins with), [`network`] (who may connect) and [`limit`] (how
-//! often); [`pace`] is for rates. Sockets, buffers and timers are the runtime's.
+//! often); [`pace`] is for rates, [`shelf`] for what is remembered. Sockets, buffers and timers are the runtime's.
 //! Read [`session`] next.
 
 pub mod access_line;
@@ -17,5 +17,6 @@ pub mod network;
 pub mod pace;
 pub mod preface;
 pub mod session;
+pub mod shelf;
 pub mod table;
 pub mod variable;

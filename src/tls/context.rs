@@ -1,11 +1,14 @@
 //! Contexts for both sides. Complaints are nginx's messages (watched: 1.22 with OpenSSL 3.0).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::ssl::{
     AlpnError, SslAlert, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
-    SslSession, SslSessionCacheMode, SslVerifyMode, select_next_proto,
+    SslSession, SslSessionCacheMode, SslVerifyMode, SslVersion, select_next_proto,
 };
 use openssl::stack::Stack;
 use openssl::x509::verify::X509VerifyFlags;
@@ -14,20 +17,29 @@ use super::{material, words};
 use crate::kernel::openssl::{self as native, Role, TicketKey};
 use crate::plan::tls::{ClientTls, File, ServerTls, SessionCache, Tls, Verify, Version};
 
-/// nginx counts on some 4,000 sessions in a megabyte.
-const SESSION_SIZE: usize = 256;
-
 /// What nginx would say.
 type Complaint = String;
 
 /// Told of each session that a peer lets a client resume.
 pub type Remember = Box<dyn Fn(&mut SslRef, SslSession) + Send + Sync>;
 
-/// A context for clients' connections.
+/// Where the sessions of several contexts are, and the keys of their tickets.
+pub trait Sessions: Send + Sync {
+    fn keep(&self, id: &[u8], session: Vec<u8>, life: Duration);
+    fn find(&self, id: &[u8]) -> Option<Vec<u8>>;
+    fn forget(&self, id: &[u8]);
+    /// Newest first; each is for tickets of this `life`.
+    fn ticket_keys(&self, life: Duration) -> Arc<[TicketKey]>;
+}
+
+/// A context for clients' connections. Its sessions are in `shared`, where its plan says so.
 ///
 /// # Errors
 /// What nginx would say.
-pub fn server(plan: &ServerTls) -> Result<SslContext, Complaint> {
+pub fn server(
+    plan: &ServerTls,
+    shared: Option<Arc<dyn Sessions>>,
+) -> Result<SslContext, Complaint> {
     let mut context = common(&plan.tls, Role::Server)?;
     if plan.prefer_server_ciphers {
         context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
@@ -51,7 +63,7 @@ pub fn server(plan: &ServerTls) -> Result<SslContext, Complaint> {
             .set_groups_list(curves)
             .map_err(|error| failed(&format!("SSL_CTX_set1_curves_list(\"{curves}\")"), &error))?;
     }
-    remember_sessions(&mut context, plan)?;
+    remember_sessions(&mut context, plan, shared)?;
     if !plan.tls.alpn.is_empty() {
         let ours = wire_format(&plan.tls.alpn);
         context.set_alpn_select_callback(move |_, theirs| {
@@ -223,9 +235,13 @@ fn announce(context: &mut SslContextBuilder, files: &[File]) -> Result<(), Compl
     Ok(())
 }
 
-fn remember_sessions(context: &mut SslContextBuilder, plan: &ServerTls) -> Result<(), Complaint> {
+fn remember_sessions(
+    context: &mut SslContextBuilder,
+    plan: &ServerTls,
+    shared: Option<Arc<dyn Sessions>>,
+) -> Result<(), Complaint> {
     // Sessions may be resumed by whoever shows the same certificates and asks for the same.
-    let mut identity = format!("{:?}", plan.verify).into_bytes();
+    let mut identity = format!("{:?} {:?}", plan.verify, plan.tls.late).into_bytes();
     for pair in &plan.tls.certificates {
         identity.extend_from_slice(pair.certificate.bytes.expose());
     }
@@ -240,7 +256,7 @@ fn remember_sessions(context: &mut SslContextBuilder, plan: &ServerTls) -> Resul
         SessionCache::Off => {
             context.set_session_cache_mode(SslSessionCacheMode::OFF);
         }
-        SessionCache::None => {
+        SessionCache::None | SessionCache::Shared { .. } => {
             let mode = SslSessionCacheMode::SERVER
                 | SslSessionCacheMode::NO_INTERNAL
                 | SslSessionCacheMode::NO_AUTO_CLEAR;
@@ -252,18 +268,43 @@ fn remember_sessions(context: &mut SslContextBuilder, plan: &ServerTls) -> Resul
                 context.set_session_cache_size(i32::try_from(*sessions).unwrap_or(i32::MAX));
             }
         }
-        SessionCache::Shared { size, .. } => {
-            context.set_session_cache_mode(SslSessionCacheMode::SERVER);
-            let sessions = i32::try_from(size / SESSION_SIZE).unwrap_or(i32::MAX);
-            context.set_session_cache_size(sessions);
-        }
+    }
+    if let Some(shared) = &shared {
+        share_sessions(context, plan, shared);
     }
     if !plan.tickets {
         context.set_options(SslOptions::NO_TICKET);
     }
-    let keys = plan.ticket_keys.iter().filter_map(|key| TicketKey::read(key.expose())).collect();
-    native::set_ticket_keys(context, keys);
+    let keys = plan.ticket_keys.iter().filter_map(|key| TicketKey::read(key.expose()));
+    let keys: Arc<[TicketKey]> = keys.collect();
+    let life = plan.session_timeout;
+    match shared {
+        _ if !keys.is_empty() => {
+            native::set_ticket_keys(context, Box::new(move || Arc::clone(&keys)));
+        }
+        Some(shared) => {
+            native::set_ticket_keys(context, Box::new(move || shared.ticket_keys(life)));
+        }
+        // OpenSSL's own, which only this context knows.
+        None => {}
+    }
     Ok(())
+}
+
+fn share_sessions(context: &mut SslContextBuilder, plan: &ServerTls, shared: &Arc<dyn Sessions>) {
+    let (life, tickets) = (plan.session_timeout, plan.tickets);
+    let [keeper, source, forgetter] = [shared, shared, shared].map(Arc::clone);
+    context.set_new_session_callback(move |ssl, session| {
+        // With tickets, sessions of TLS 1.3 are nowhere but in them.
+        if tickets && ssl.version2() == Some(SslVersion::TLS1_3) {
+            return;
+        }
+        if let Ok(bytes) = session.to_der() {
+            keeper.keep(session.id(), bytes, life);
+        }
+    });
+    native::set_session_source(context, move |id| source.find(id));
+    context.set_remove_session_callback(move |_, session| forgetter.forget(session.id()));
 }
 
 /// Commands come last, so that they win.

@@ -26,7 +26,7 @@ pub(crate) fn pki(ending: &str) -> PathBuf {
 
 pub(crate) fn full(proxy: &Proxy) -> Option<Vec<f64>> {
     let (address, context) = (proxy.tls(), context(SslVersion::TLS1_3, None));
-    handshakes(proxy, || drop(shake(&address, &context, None)))
+    handshakes(proxy, || part(shake(&address, &context, None)))
 }
 
 pub(crate) fn resumed(proxy: &Proxy) -> Option<Vec<f64>> {
@@ -40,13 +40,16 @@ pub(crate) fn resumed_older(proxy: &Proxy) -> Option<Vec<f64>> {
 fn resume(proxy: &Proxy, version: SslVersion) -> Option<Vec<f64>> {
     let kept = Arc::new(Mutex::new(None));
     let (address, first) = (proxy.tls(), context(version, Some(Arc::clone(&kept))));
+    let mut stream = shake(&address, &first, None);
     // With 1.3 the session comes after the handshake.
-    exchange(&mut shake(&address, &first, None));
+    exchange(&mut stream);
+    part(stream);
     let session = kept.lock().unwrap().take().expect("a session");
     let context = context(version, None);
     handshakes(proxy, || {
-        let reused = shake(&address, &context, Some(&session)).ssl().session_reused();
-        assert!(reused, "{:?} doesn't resume", proxy.program);
+        let stream = shake(&address, &context, Some(&session));
+        assert!(stream.ssl().session_reused(), "{:?} doesn't resume", proxy.program);
+        part(stream);
     })
 }
 
@@ -125,4 +128,9 @@ fn shake(
         evenkeel::kernel::openssl::resume(&mut ssl, session).unwrap();
     }
     ssl.connect(stream).unwrap()
+}
+
+/// A session that doesn't end properly can't be resumed any more.
+fn part(mut stream: SslStream<TcpStream>) {
+    let _ = stream.shutdown();
 }

@@ -6,12 +6,14 @@ use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
 use crate::nginx::config::Question;
 use crate::nginx::tls::{self, PasswordFile};
-use crate::plan::tls::{Verify, Version};
+use crate::plan::tls::{SessionCache, Verify, Version};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const PEM_ONLY: Support = Support::Partial("not from engines or stores of OpenSSL");
 const READ_ANEW: Support =
     Support::Ignored("certificates with variables are read anew for each handshake");
+/// What a zone of sessions is for.
+const SESSIONS: &str = "ssl_session_cache";
 const NO_OCSP: &str = "nobody is asked whether a certificate is revoked; ssl_crl knows without";
 
 pub(super) static ROWS: &[Row] = &[
@@ -158,9 +160,12 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         since: Some("1.31"),
-        support: Support::Refused("the system's OpenSSL has no encrypted greetings"),
-        ..row("ssl_ech_file", BOTH, ONE, "FILE", "Encrypted greetings.", |_, n, out| {
-            slot::lose(&n.name, "this OpenSSL has no encrypted greetings", out)
+        repeat: Repeat::Adds,
+        support: Support::Ignored(
+            "needs OpenSSL 4; with the system's, nginx says that it is ignored, too",
+        ),
+        ..row("ssl_ech_file", BOTH, ONE, "FILE", "Encrypted greetings.", |c, _, _| {
+            c.settings().ssl.ech = Some(true);
         })
     },
     Directive { ..row("ssl_password_file", BOTH, ONE, "FILE", "Passwords of keys.", passwords) },
@@ -242,9 +247,6 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         repeat: Repeat::Adds,
         default: Some("none"),
-        support: Support::Partial(
-            "shared by workers; a zone that several servers name is one for each of them, and a reload that changes a server's TLS begins a new one",
-        ),
         ..row(
             "ssl_session_cache",
             BOTH,
@@ -436,7 +438,18 @@ fn verify_client(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
 fn session_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let texts: Vec<_> = node.args.iter().map(Word::lossy).collect();
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    match tls::load::session_cache(&texts, slot::bytes) {
+    let cache = tls::load::session_cache(&texts, slot::bytes).and_then(|cache| {
+        if let SessionCache::Shared { name, size } = &cache {
+            config.stream().declare_zone(
+                name.as_bytes(),
+                slot::first(node).span,
+                *size,
+                SESSIONS,
+            )?;
+        }
+        Ok(cache)
+    });
+    match cache {
         Ok(cache) => config.settings().ssl.cache = Some(cache),
         Err(message) => {
             let span = slot::first(node).span;

@@ -260,7 +260,7 @@ fn zone(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
             Some(bytes) => size = bytes,
         }
     }
-    if let Err(message) = config.stream().declare_zone(word, size, "upstream") {
+    if let Err(message) = config.stream().declare_zone(&word.text, word.span, size, "upstream") {
         return complain(message, word);
     }
     if let Some(upstream) = config.upstream() {

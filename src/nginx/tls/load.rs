@@ -102,7 +102,7 @@ pub(in crate::nginx) fn server(
             format!("BIO_new_file(\"{}\") failed ({said})", path.display())
         })?);
     }
-    context::server(&plan)?;
+    context::server(&plan, None)?;
     for name in typed.ticket_keys.iter().flatten() {
         plan.ticket_keys.push(place.ticket_key(name)?);
     }

@@ -46,6 +46,8 @@ pub struct Server {
     pub reject: Option<bool>,
     pub stapling: Option<bool>,
     pub staple: Option<String>,
+    /// `ssl_ech_file`
+    pub ech: Option<bool>,
 }
 
 /// Towards peers.
@@ -94,7 +96,7 @@ impl Server {
     pub(super) fn over(&self, outer: &Self) -> Self {
         inherit!(self, outer;
             handshake_timeout prefer_server_ciphers curves dhparam verify client_certificate cache
-            session_timeout tickets ticket_keys reject stapling staple;
+            session_timeout tickets ticket_keys reject stapling staple ech;
             common: self.common.over(&outer.common),
         )
     }

@@ -21,7 +21,7 @@ use crate::plan::StreamPlan;
 use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{
-    Address, Balance, Content, Listener, Second, Server, Timed, Transport, Upstream,
+    Address, Balance, Content, Listener, Second, Server, ServerId, Timed, Transport, Upstream,
 };
 use crate::plan::tls::{ClientTls, ServerTls};
 use crate::proxy::balancer::{Balancer, Lease};
@@ -68,6 +68,7 @@ pub(super) struct Door {
 pub(super) struct Entrance {
     /// The listening address, as logs have it.
     pub(super) name: String,
+    server_id: ServerId,
     pub(super) server: Server,
     /// Where its one upstream is; `None`: it has none, or a session finds it out.
     pub(super) pool: Option<Arc<Pool>>,
@@ -189,7 +190,7 @@ impl Generation {
             let rendered =
                 server.outward.is_rendered() || server.peer_tls.is_some() || !access.is_empty();
             let acceptor = match (&server.tls, listener.ssl) {
-                (Some(tls), true) => Some(acceptor(tls, &entrances, old)?),
+                (Some(tls), true) => Some(acceptor(tls, listener, &entrances, old)?),
                 _ => None,
             };
             let connector = match &server.peer_tls {
@@ -198,6 +199,7 @@ impl Generation {
             };
             let entrance = Arc::new(Entrance {
                 name: listener.address.to_string(),
+                server_id: listener.server,
                 keeps_records: !stages.is_empty()
                     || pool.as_ref().is_none_or(|pool| pool.needs_records())
                     || rendered,
@@ -332,19 +334,24 @@ impl Door {
     }
 }
 
-/// What the same settings have made already, with the sessions that it remembers; also before a
-/// reload.
+/// One for each server, as in nginx: what they remember is theirs, but for zones that several name.
+/// One that is configured as before a reload goes on with what it remembers.
 fn acceptor(
     tls: &ServerTls,
+    listener: &Listener,
     entrances: &Entrances,
     old: Option<&Generation>,
 ) -> io::Result<Arc<Acceptor>> {
-    let known = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
-    let mut known = known.filter_map(|entrance| entrance.acceptor.as_ref());
-    match known.find(|known| *known.plan == *tls) {
-        Some(known) => Ok(Arc::clone(known)),
-        None => Ok(Arc::new(Acceptor::new(Box::new(tls.clone()))?)),
+    let here = (listener.transport, listener.address.clone());
+    let before = old.and_then(|old| old.entrances.get(&here));
+    let same = entrances.values().filter(|entrance| entrance.server_id == listener.server);
+    let mut known = same.chain(before).filter_map(|entrance| entrance.acceptor.as_ref());
+    if let Some(known) = known.find(|known| *known.plan == *tls) {
+        return Ok(Arc::clone(known));
     }
+    let others = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
+    let others = others.filter_map(|entrance| entrance.acceptor.as_deref());
+    Ok(Arc::new(Acceptor::new(Box::new(tls.clone()), others)?))
 }
 
 fn connector(

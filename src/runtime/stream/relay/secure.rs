@@ -94,7 +94,11 @@ impl Flow {
     ) -> Option<usize> {
         if let Some(channel) = channels.of(from) {
             match channel.read(scratch) {
-                tls::Moved::Bytes(count) => return Some(count),
+                tls::Moved::Bytes(count) => {
+                    let ready = &mut self.ready[from as usize];
+                    ready.readable = ready.ending || !channel.is_drained();
+                    return Some(count);
+                }
                 tls::Moved::Wait => self.ready[from as usize].readable = false,
                 tls::Moved::End => self.relay.end(from),
                 tls::Moved::Failed(words) => {
@@ -107,7 +111,12 @@ impl Flow {
         loop {
             match recv(sockets[from as usize].as_raw_fd(), scratch, MsgFlags::empty()) {
                 Ok(0) => self.relay.end(from),
-                Ok(count) => return Some(count),
+                Ok(count) => {
+                    // A short read has emptied the socket.
+                    let ready = &mut self.ready[from as usize];
+                    ready.readable = ready.ending || count == scratch.len();
+                    return Some(count);
+                }
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EAGAIN) => self.ready[from as usize].readable = false,
                 Err(error) => {

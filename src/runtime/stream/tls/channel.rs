@@ -3,11 +3,13 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use openssl::error::ErrorStack;
 use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream};
 
-use crate::proxy::message::Errno;
+use crate::kernel::openssl as native;
+use crate::proxy::message;
 use crate::tls::words;
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ pub(in crate::runtime::stream) enum Moved {
 impl Channel {
     /// A connection whose descriptor lives at least as long as it does.
     pub(in crate::runtime::stream) fn new(ssl: Ssl, socket: &OwnedFd) -> Result<Self, ErrorStack> {
-        let wire = Wire { socket: socket.as_raw_fd() };
+        let wire = Wire { socket: socket.as_raw_fd(), drained: false };
         Ok(Self { stream: SslStream::new(ssl, wire)?, open: false, broken: false })
     }
 
@@ -75,6 +77,11 @@ impl Channel {
         self.moved(result, "SSL_read()")
     }
 
+    /// What has come so far is read: more of it will make an event.
+    pub(in crate::runtime::stream) fn is_drained(&self) -> bool {
+        self.stream.get_ref().drained && !native::has_pending(self.stream.ssl())
+    }
+
     /// What isn't taken has to be offered again, as it is.
     pub(in crate::runtime::stream) fn write(&mut self, bytes: &[u8]) -> Moved {
         let result = self.stream.ssl_write(bytes);
@@ -93,7 +100,7 @@ impl Channel {
             _ => self.broken = true,
         }
         match (error.io_error(), error.ssl_error()) {
-            (Some(error), _) => Moved::Failed(format!("{call} failed {}", Errno(error))),
+            (Some(error), _) => Moved::Failed(format!("{call} failed {}", message::Errno(error))),
             (None, Some(stack)) => Moved::Failed(format!("{call} failed ({})", words::all(stack))),
             (None, None) => Moved::End,
         }
@@ -110,7 +117,7 @@ impl Channel {
 fn shake_words(error: &ssl::Error) -> String {
     const CLOSED: &str = "peer closed connection in SSL handshake";
     match (error.io_error(), error.ssl_error()) {
-        (Some(error), _) => format!("{CLOSED} {}", Errno(error)),
+        (Some(error), _) => format!("{CLOSED} {}", message::Errno(error)),
         (None, Some(stack)) if refused_by_name(stack) => "handshake rejected".to_owned(),
         (None, Some(stack)) if !stack.errors().is_empty() => {
             format!("SSL_do_handshake() failed ({})", words::all(stack))
@@ -130,11 +137,18 @@ fn refused_by_name(stack: &ErrorStack) -> bool {
 #[derive(Debug)]
 struct Wire {
     socket: RawFd,
+    /// The last reading has emptied it.
+    drained: bool,
 }
 
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(self.socket, into, MsgFlags::empty())?)
+        let received = recv(self.socket, into, MsgFlags::empty());
+        self.drained = match received {
+            Ok(count) => count < into.len(),
+            Err(error) => error == Errno::EAGAIN,
+        };
+        Ok(received?)
     }
 }
 

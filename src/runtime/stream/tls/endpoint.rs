@@ -11,9 +11,10 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslContext, SslRef, SslSession};
 use openssl::x509::X509VerifyResult;
 
+use super::zone::Zone;
 use crate::kernel::openssl as native;
 use crate::plan::Secret;
-use crate::plan::tls::{ClientTls, ServerTls, Verify};
+use crate::plan::tls::{ClientTls, ServerTls, SessionCache, Verify};
 use crate::tls::{context, material, words};
 
 /// Sessions kept of one server's peers; more are forgotten in no order.
@@ -24,6 +25,8 @@ const MOST_SESSIONS: usize = 1000;
 pub(in crate::runtime::stream) struct Acceptor {
     context: SslContext,
     pub(in crate::runtime::stream) plan: Box<ServerTls>,
+    /// `ssl_session_cache shared:…`
+    zone: Option<Arc<Zone>>,
 }
 
 /// Towards peers.
@@ -45,8 +48,22 @@ pub(in crate::runtime::stream) struct Named<'a> {
 }
 
 impl Acceptor {
-    pub(in crate::runtime::stream) fn new(plan: Box<ServerTls>) -> io::Result<Self> {
-        Ok(Self { context: context::server(&plan).map_err(io::Error::other)?, plan })
+    /// The zone that it names is that of one of the others, if one of them names it too.
+    pub(in crate::runtime::stream) fn new<'a>(
+        plan: Box<ServerTls>,
+        mut others: impl Iterator<Item = &'a Self>,
+    ) -> io::Result<Self> {
+        let zone = match &plan.cache {
+            SessionCache::Shared { name, size } => {
+                let same = |zone: &&Arc<Zone>| zone.name == *name && zone.size == *size;
+                let known = others.find_map(|other| other.zone.as_ref().filter(same));
+                Some(known.map_or_else(|| Arc::new(Zone::new(name, *size)), Arc::clone))
+            }
+            _ => None,
+        };
+        let shared = zone.clone().map(|zone| zone as Arc<dyn context::Sessions>);
+        let context = context::server(&plan, shared).map_err(io::Error::other)?;
+        Ok(Self { context, plan, zone })
     }
 
     pub(in crate::runtime::stream) fn begin(&self, named: &[Named<'_>]) -> Result<Ssl, String> {

@@ -7,6 +7,7 @@
 mod channel;
 mod endpoint;
 mod facts;
+mod zone;
 
 pub(super) use channel::{Channel, Moved, Shake};
 pub(super) use endpoint::{Acceptor, Connector, Named};
