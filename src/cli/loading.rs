@@ -63,7 +63,7 @@ pub(super) fn again(inputs: Inputs, voice: Voice) -> Load {
             plan = None;
         }
         let said = |diagnostic: &Diagnostic| {
-            let level = level(diagnostic.severity);
+            let level = level(diagnostic);
             lines(&sources, diagnostic, voice).into_iter().map(move |line| (level, line))
         };
         let mut messages: Vec<_> = diagnostics.iter().flat_map(said).collect();
@@ -105,8 +105,9 @@ pub(super) fn lines(sources: &SourceMap, diagnostic: &Diagnostic, voice: Voice) 
     }
 }
 
-pub(super) fn level(severity: Severity) -> LogLevel {
-    match severity {
+pub(super) fn level(diagnostic: &Diagnostic) -> LogLevel {
+    match diagnostic.severity {
+        _ if diagnostic.code == render::NGINX_FOLDER => LogLevel::Crit,
         Severity::Note => LogLevel::Notice,
         Severity::Warning => LogLevel::Warn,
         Severity::Error | Severity::Fatal => LogLevel::Emerg,

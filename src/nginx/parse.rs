@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::token::{Token, Tokens};
 use crate::host::Host;
-use crate::text::{Diagnostic, Node, SourceMap, Span, Word};
+use crate::text::{Diagnostic, Node, SourceMap, Span, Word, render};
 
 /// Blocks deeper than this are refused: nothing real comes near it, and the tree is walked and
 /// dropped by recursion.
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
         match self.host.read(path) {
             Ok(bytes) => self.text(path.to_path_buf(), bytes),
             Err(error) => {
-                let problem = Diagnostic::fatal("nginx/unreadable", open_failed(path, &error));
+                let problem = Diagnostic::fatal(unreadable(&error), open_failed(path, &error));
                 self.parsed.problems.push((self.parsed.terminators.len(), problem));
             }
         }
@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
                 }
                 Err(error) => {
                     let place = same_line(self.sources, pattern.span, end);
-                    self.problem("nginx/unreadable", open_failed(&path, &error), place);
+                    self.problem(unreadable(&error), open_failed(&path, &error), place);
                 }
             }
         }
@@ -282,12 +282,22 @@ fn close(blocks: &mut Vec<OpenBlock>, span: Span) {
     }
 }
 
+/// nginx opens a folder before it finds that there is nothing to read, which is another level.
+fn unreadable(error: &std::io::Error) -> &'static str {
+    if error.kind() == std::io::ErrorKind::IsADirectory {
+        render::NGINX_FOLDER
+    } else {
+        "nginx/unreadable"
+    }
+}
+
 fn open_failed(path: &Path, error: &std::io::Error) -> String {
+    let call = if error.kind() == std::io::ErrorKind::IsADirectory { "pread" } else { "open" };
     let path = path.display();
     match error.raw_os_error() {
         Some(code) => {
             let reason = nix::errno::Errno::from_raw(code).desc();
-            format!("open() \"{path}\" failed ({code}: {reason})")
+            format!("{call}() \"{path}\" failed ({code}: {reason})")
         }
         None => format!("open() \"{path}\" failed ({error})"),
     }

@@ -14,7 +14,7 @@ use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Body, Directive, Repeat, Support};
 use crate::host::Host;
 use crate::plan::stream::{Address, Network};
-use crate::text::{Diagnostic, Diagnostics, Node, Severity, SourceMap, Span};
+use crate::text::{Diagnostic, Diagnostics, Node, Severity, SourceMap, Span, render};
 
 /// More errors than this are not reported: it isn't nginx's config then.
 const MOST_ERRORS: usize = 200;
@@ -60,7 +60,8 @@ impl<'a> Walk<'a> {
             listens: HashMap::new(),
         };
         walk.block(&nodes, "main");
-        let unreadable = walk.out.iter().any(|diagnostic| diagnostic.code == "nginx/unreadable");
+        let codes = ["nginx/unreadable", render::NGINX_FOLDER];
+        let unreadable = walk.out.iter().any(|diagnostic| codes.contains(&diagnostic.code));
         if walk.config.events.is_none() && !unreadable {
             let message = "no \"events\" section in configuration";
             let help = "add `events {}`, with nothing in it if need be";

@@ -43,11 +43,17 @@ pub fn keepalived(sources: &SourceMap, diagnostic: &Diagnostic) -> Vec<String> {
     words.map(|words| format!("{place}{words}")).collect()
 }
 
+/// The code of a folder where a file should be: the one thing of which nginx says `crit`.
+pub const NGINX_FOLDER: &str = "nginx/folder";
+/// nginx cuts what it says of a line of its configuration, before the line's place.
+const NGINX_LONGEST: usize = 1024;
+
 /// nginx's voice: `nginx: [emerg] message in FILE:LINE`, without the newline.
 pub fn nginx(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {
         Severity::Note => "notice",
         Severity::Warning => "warn",
+        _ if diagnostic.code == NGINX_FOLDER => "crit",
         Severity::Error | Severity::Fatal => "emerg",
     };
     format!("nginx: [{level}] {}", nginx_words(sources, diagnostic))
@@ -57,6 +63,11 @@ pub fn nginx(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
 pub fn nginx_words(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
     let message = &diagnostic.message;
     let Some(span) = diagnostic.span() else { return message.clone() };
+    // Of what the system said, the end is what counts.
+    let most = if message.contains(" failed (") { message.len() } else { NGINX_LONGEST };
+    let starts = message.char_indices().map(|(at, _)| at).take_while(|at| *at <= most);
+    let end = if message.len() <= most { message.len() } else { starts.last().unwrap_or(0) };
+    let message = &message[..end];
     let path = sources.path(span.file);
     // What `-g` says has no lines.
     if path == Path::new("command line") {

@@ -52,7 +52,7 @@ impl Mouth {
     ) {
         for diagnostic in diagnostics {
             for line in loading::lines(sources, diagnostic, Voice::Nginx) {
-                self.say(loading::level(diagnostic.severity), &line);
+                self.say(loading::level(diagnostic), &line);
             }
         }
     }

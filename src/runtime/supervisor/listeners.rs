@@ -241,7 +241,8 @@ fn bind(listener: &Listener, sharing: Sharing) -> Result<OwnedFd, (&'static str,
         // As nginx, which says so and goes on.
         tracing::error!("setsockopt() {} failed, ignored ({})", listener.address, reason(&error));
     }
-    if listener.reuse_port {
+    // A Unix socket has no port; newer kernels refuse what older ones overlooked.
+    if listener.reuse_port && domain != Domain::UNIX {
         socket.set_reuse_port(true).map_err(call("setsockopt"))?;
     }
     if domain == Domain::IPV6 {
