@@ -2,8 +2,7 @@
 //!
 //! One epoll instance, each descriptor registered once and edge-triggered, and a table of
 //! sessions of a few hundred bytes each. A tokio task per session would cost ten times that, and a
-//! tenth more CPU per short connection (measured). The instance is polled by the worker's tokio
-//! runtime, so that everything else in a worker stays ordinary async code.
+//! tenth more CPU per short connection (measured).
 //!
 //! Here are the events and the clock; [`doors`], [`arriving`], [`dialing`], [`relaying`] and
 //! [`answering`] have what follows from them. Read [`arriving`] next.
@@ -23,11 +22,11 @@ mod udp;
 pub(super) use departing::{Outbound, departure, rates};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
 
 use super::access;
 use super::bulk::Pipes;
@@ -78,9 +77,12 @@ pub(super) struct Engine {
 /// What a turn has done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    pub(super) events: usize,
+    /// When its events were taken.
+    pub(super) now: Instant,
     /// There is nothing more to do for now.
     pub(super) all: bool,
+    /// There are orders.
+    pub(super) rung: bool,
 }
 
 impl Engine {
@@ -116,9 +118,9 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A descriptor that is readable while there are events.
-    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
-        self.epoll.0.try_clone()
+    /// Ends a wait when the bell rings.
+    pub(super) fn heed(&mut self, bell: &EventFd) -> io::Result<()> {
+        Ok(self.epoll.add(bell, EpollEvent::new(EpollFlags::EPOLLIN, Token::Bell.into()))?)
     }
 
     pub(super) fn sessions(&self) -> usize {
@@ -134,34 +136,37 @@ impl Engine {
             .min()
     }
 
-    /// Handles what has happened; with `wait`, what happens within a millisecond.
-    pub(super) fn turn(&mut self, now: Instant, wait: bool) -> io::Result<Turn> {
+    /// Handles what happens within `patience`, for ever without; what is left from the last turn
+    /// waits for nothing.
+    pub(super) fn turn(&mut self, patience: Option<Duration>) -> io::Result<Turn> {
         for _ in 0..self.busy.len() {
             if let Some(key) = self.busy.pop_front() {
+                let now = Instant::now();
                 self.relay(now, key);
                 self.hear(now, key, true);
             }
         }
         self.turns += 1;
+        let patience = if self.busy.is_empty() { patience } else { Some(Duration::ZERO) };
         let mut events = std::mem::take(&mut self.events);
-        let wait = wait && self.busy.is_empty();
-        let patience = if wait { EpollTimeout::from(1_u8) } else { EpollTimeout::ZERO };
-        let count = match self.epoll.wait(&mut events, patience) {
+        let count = match self.epoll.wait(&mut events, whole_milliseconds(patience)) {
             Ok(count) => count,
             Err(nix::errno::Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
-        let now = if wait { Instant::now() } else { now };
+        let now = Instant::now();
+        let mut rung = false;
         for event in &events[..count] {
             match Token::from(event.data()) {
                 Token::Door(door) => self.accept(now, door),
                 Token::Session(key, side) => self.handle(now, key, side, event.events()),
+                Token::Bell => rung = true,
             }
         }
         self.deliver(now);
         let all = count < events.len() && self.busy.is_empty();
         self.events = events;
-        Ok(Turn { events: count, all })
+        Ok(Turn { now, all, rung })
     }
 
     fn handle(&mut self, now: Instant, key: Key, side: Side, events: EpollFlags) {
@@ -313,6 +318,13 @@ impl Drop for Engine {
     }
 }
 
+/// Not before it is over: waking too early would only mean waiting again.
+fn whole_milliseconds(patience: Option<Duration>) -> EpollTimeout {
+    let Some(patience) = patience else { return EpollTimeout::NONE };
+    let milliseconds = patience.as_nanos().div_ceil(1_000_000);
+    i32::try_from(milliseconds).ok().and_then(|it| it.try_into().ok()).unwrap_or(EpollTimeout::MAX)
+}
+
 /// What is to be done with a session's record when it is over.
 fn end(session: &mut Session, status: Status, counters: &Counters) {
     let now = Instant::now();
@@ -340,14 +352,17 @@ fn give_back(mut session: Session) {
 enum Token {
     Door(usize),
     Session(Key, Side),
+    Bell,
 }
 
 const DOOR: u64 = 1 << 63;
+const BELL: u64 = u64::MAX;
 
 impl From<Token> for u64 {
     fn from(token: Token) -> u64 {
         match token {
             Token::Door(index) => DOOR | index as u64,
+            Token::Bell => BELL,
             Token::Session(key, side) => {
                 u64::from(key.turn) << 32 | u64::from(key.place) << 1 | side as u64
             }
@@ -357,6 +372,9 @@ impl From<Token> for u64 {
 
 impl From<u64> for Token {
     fn from(data: u64) -> Self {
+        if data == BELL {
+            return Token::Bell;
+        }
         if data & DOOR != 0 {
             return Token::Door((data & !DOOR) as usize);
         }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{MsgFlags, recv, send};
+use socket2::SockRef;
 
 use super::bulk::{Pipe, Pipes};
 use crate::proxy::message::Doing;
@@ -22,8 +23,13 @@ use crate::proxy::session::{Relay, Side};
 
 /// How often one session may read before others get their turn.
 const ROUNDS: usize = 8;
+/// How many bytes it may move before they do.
+const SHARE: u64 = 2 * 1024 * 1024;
 /// Full reads in a row that make bulk.
 const STREAK: u8 = 4;
+
+/// A segment has room for so many bytes on any path (RFC 9293, section 3.7.1).
+const SMALLEST_SEGMENT: usize = 536;
 
 /// `MSG_MORE` of send(2): wait with a packet that isn't full.
 const MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
@@ -63,6 +69,9 @@ pub(super) struct Flow {
     streak: [u8; 2],
     /// Whether the client has ever been full.
     was_blocked: bool,
+    /// `TCP_NODELAY` is still to be set for the peer. What goes out first, in one segment, isn't held
+    /// back without it either, and most short sessions send no more.
+    pub(super) delays: bool,
     /// By the side that is read from; `None`: no side has a limit.
     pub(super) paces: Option<Box<[Option<Pace>; 2]>>,
 }
@@ -103,6 +112,7 @@ impl Flow {
             pipes: [None, None],
             streak: [0, 0],
             was_blocked: false,
+            delays: false,
             paces: None,
         }
     }
@@ -116,6 +126,7 @@ impl Flow {
         pipes: &mut Pipes,
     ) -> Moved {
         let mut moved = Moved::default();
+        let begun = self.received();
         for _ in 0..ROUNDS {
             let mut again = false;
             for from in Side::BOTH {
@@ -135,9 +146,17 @@ impl Flow {
                 return moved;
             }
             moved.any = true;
+            if self.received() - begun >= SHARE {
+                break;
+            }
         }
         moved.more = true;
         moved
+    }
+
+    /// From both sides, so far.
+    fn received(&self) -> u64 {
+        Side::BOTH.map(|side| self.relay.counts(side).0).iter().sum()
     }
 
     /// How many of `room` bytes may be read from a side now; `None`: it has ended, is empty, or its
@@ -300,6 +319,14 @@ impl Flow {
         flags: MsgFlags,
         moved: &mut Moved,
     ) -> usize {
+        if self.delays && to == Side::Upstream {
+            let first = self.relay.counts(to).1 == 0;
+            if !first || bytes.len() > SMALLEST_SEGMENT {
+                self.delays = false;
+                // It fails only of a socket that can't send either.
+                let _ = SockRef::from(sockets[to as usize]).set_tcp_nodelay(true);
+            }
+        }
         let mut sent = 0;
         while sent < bytes.len() && self.ready[to as usize].writable {
             let socket = sockets[to as usize].as_raw_fd();

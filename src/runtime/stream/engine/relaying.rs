@@ -26,16 +26,19 @@ impl Engine {
         let Some(pool) = &session.pool else { return };
         let peer = &pool.upstream.peers[at];
         let tcp = matches!(peer.address, Address::Tcp(_));
-        let delay = if tcp && server.tcp_nodelay {
-            SockRef::from(upstream).set_tcp_nodelay(true)
-        } else {
-            Ok(())
-        };
+        let hurries = tcp && server.tcp_nodelay;
+        // A header or a handshake has gone first, or will.
+        let plain = server.outward.header.is_none() && session.entrance.connector.is_none();
+        let delay =
+            if hurries && !plain { SockRef::from(upstream).set_tcp_nodelay(true) } else { Ok(()) };
         if log.wants(LogLevel::Info) {
             let local = SockRef::from(upstream).local_addr().ok();
             let local = local.and_then(|local| local.as_socket()).map_or(Client::Unix, Client::Tcp);
             let text = format_args!("proxy {} connected to {}", WithPort(local), pool.shown[at]);
             log.write(LogLevel::Info, Some(session.number), text);
+        }
+        if let Phase::Relaying(flow) = &mut session.phase {
+            flow.delays = hurries && plain;
         }
         let watched = session.watched;
         self.extend(now, key, timeout);
