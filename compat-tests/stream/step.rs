@@ -305,7 +305,13 @@ fn grown(world: &mut World, bounds: &str, words: &[Vec<u8>]) -> Seen {
         Which::Evenkeel => ours,
     })?;
     let worker = program::children(master(world)?).last().copied().ok_or("no worker")?;
-    let before = program::memory(worker)?;
+    // It may still be starting.
+    let mut before = program::memory(worker)?;
+    until("its memory changes and changes", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let then = std::mem::replace(&mut before, program::memory(worker).unwrap_or_default());
+        then == before
+    })?;
     let mut seen = take(world, words)?;
     let grown = program::memory(worker)?.saturating_sub(before) / 1024;
     seen.push(match grown <= most as u64 {
