@@ -16,6 +16,7 @@ pub mod message;
 pub mod network;
 pub mod pace;
 pub mod preface;
+pub mod resolver;
 pub mod session;
 pub mod shelf;
 pub mod table;
