@@ -12,6 +12,7 @@ use crate::proxy::program::Which;
 use super::case::Case;
 use super::client::Client;
 use super::crowd::Crowd;
+use super::dns::Dns;
 use super::plain::Known;
 use super::program::{Program, Real};
 use super::server::Server;
@@ -31,6 +32,7 @@ pub(super) struct World {
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) crowds: BTreeMap<String, Crowd>,
     pub(super) servers: BTreeMap<String, Server>,
+    pub(super) name_servers: BTreeMap<String, Dns>,
     /// In the foreground.
     pub(super) program: Option<Program>,
     /// A master that went into the background.
@@ -80,6 +82,7 @@ pub(super) fn play(case: &Case, player: Player) -> Result<Vec<Observed>, String>
         let played = world.play(case);
         // Whatever the case left running goes before the network does.
         world.servers.clear();
+        world.name_servers.clear();
         world.clients.clear();
         world.crowds.clear();
         let ended = world.program.take().map_or(Ok(()), Program::end);
@@ -123,6 +126,7 @@ impl World {
             clients: BTreeMap::new(),
             crowds: BTreeMap::new(),
             servers: BTreeMap::new(),
+            name_servers: BTreeMap::new(),
             program: None,
             daemon: None,
             known,

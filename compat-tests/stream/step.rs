@@ -13,6 +13,7 @@ use crate::proxy::program::Which;
 
 use super::client::{self, Client, Wire};
 use super::crowd::Crowd;
+use super::dns::Dns;
 use super::play::World;
 use super::program::{self, Program, until};
 use super::server::Server;
@@ -26,11 +27,20 @@ pub(super) fn take(world: &mut World, words: &[Vec<u8>]) -> Seen {
     let texts: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
     let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
     match &texts[..] {
+        ["peer", name, "dns", rest @ ..] => {
+            world.name_servers.insert((*name).to_owned(), Dns::start(rest)?);
+            Ok(NOTHING)
+        }
+        ["dns", name, rules @ ..] => name_server(world, name)?.change(rules).map(|()| NOTHING),
+        ["asked", name] => name_server(world, name)?.asked(0),
+        ["asked", name, count] => name_server(world, name)?.asked(number(count)?),
+        ["renewed", name, host] => name_server(world, name)?.renewed(host).map(|()| NOTHING),
         ["peer", name, ..] => {
             let server = Server::start(name, &words[2..])?;
             world.servers.insert((*name).to_owned(), server);
             Ok(NOTHING)
         }
+        ["end", name] if world.name_servers.remove(*name).is_some() => Ok(NOTHING),
         ["end", name] => world.servers.remove(*name).map(|_| NOTHING).ok_or("no such peer".into()),
         ["saw", name] => server(world, name)?.saw(),
         ["saw", name, count] => {
@@ -130,6 +140,10 @@ pub(super) fn take(world: &mut World, words: &[Vec<u8>]) -> Seen {
         [name, verb, rest @ ..] => of_client(world, name, verb, rest, &words[2..]),
         _ => Err("no such step".into()),
     }
+}
+
+fn name_server<'a>(world: &'a World, name: &str) -> Result<&'a Dns, String> {
+    world.name_servers.get(name).ok_or_else(|| format!("no such name server: {name}"))
 }
 
 /// `NAME VERB …`

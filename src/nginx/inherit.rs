@@ -2,7 +2,6 @@
 //! what each server inherits.
 
 use super::config::{self, Settings, Stream};
-use super::directives::slot::UNSUPPORTED;
 use super::parse::same_line;
 use super::tls::load::{self, Place};
 use super::walk::Walk;
@@ -31,7 +30,6 @@ pub(super) fn check(walk: &mut Walk<'_>, close: Span) {
             out.push(diagnostic.at(upstream.open).help(help));
         }
     }
-    names_by_variables(stream, &mut out);
     for pass in stream.servers.iter_mut().filter_map(|server| server.pass.as_mut()) {
         if pass.variable {
             continue;
@@ -131,19 +129,6 @@ fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out:
                     false => diagnostic,
                 });
             }
-        }
-    }
-}
-
-/// Whoever gives a `resolver` beside a `proxy_pass` with variables means names that come up in
-/// sessions.
-fn names_by_variables(stream: &Stream, out: &mut Diagnostics) {
-    for server in &stream.servers {
-        let Some(pass) = server.pass.as_ref().filter(|pass| pass.variable) else { continue };
-        if server.settings.resolver.as_ref().or(stream.settings.resolver.as_ref()).is_some() {
-            let message = "names that come up in sessions are not looked up by evenkeel yet";
-            let help = "without `resolver`, variables may name upstreams and addresses";
-            out.push(Diagnostic::error(UNSUPPORTED, message).at(pass.span).help(help));
         }
     }
 }

@@ -139,6 +139,10 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, &'static str> {
 }
 
 impl Endpoint {
+    pub fn is_name(&self) -> bool {
+        matches!(self, Endpoint::Name { .. })
+    }
+
     /// The one address that it names by itself.
     pub fn address(&self) -> Option<Address> {
         match self {

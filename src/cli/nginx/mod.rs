@@ -107,8 +107,9 @@ fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> E
     let file = inputs.file.display();
     let diagnostics = worth_saying(loaded);
     let syntax_is_ok = !diagnostics.iter().any(|one| {
-        let early =
-            one.span().is_some() || one.code == "nginx/tls" || one.message.contains("() \"");
+        let early = one.span().is_some()
+            || matches!(one.code, "nginx/tls" | "nginx/no-resolver")
+            || one.message.contains("() \"");
         one.severity >= Severity::Error && early
     });
     // What nginx finds while it reads comes first, then its word on the syntax.

@@ -75,12 +75,8 @@ pub(super) static ROWS: &[Row] = &[
             super::error_log::stream,
         )
     },
+    row("resolver", BOTH, SOME, resolver::ARGS, "Name servers.", resolver::set),
     Directive {
-        support: Support::Ignored("names are resolved at start, by the system"),
-        ..row("resolver", BOTH, SOME, resolver::ARGS, "Name servers.", resolver::set)
-    },
-    Directive {
-        support: Support::Ignored("names are resolved at start, by the system"),
         default: Some("30s"),
         ..row("resolver_timeout", BOTH, ONE, "TIME", "Wait for a name.", resolver::timeout)
     },

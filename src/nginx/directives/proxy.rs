@@ -10,10 +10,7 @@ use crate::plan::endpoint::Endpoint;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub(super) static ROWS: &[Row] = &[
-    Directive {
-        support: Support::Partial("with variables no name that only a resolver knows"),
-        ..row("proxy_pass", SERVER, ONE, "UPSTREAM|ADDRESS:PORT|unix:PATH", "Where to.", pass)
-    },
+    row("proxy_pass", SERVER, ONE, "UPSTREAM|NAME:PORT|unix:PATH", "Where to.", pass),
     Directive {
         default: Some("60s"),
         ..row("proxy_connect_timeout", BOTH, ONE, "TIME", "Wait for a peer.", |c, n, out| {

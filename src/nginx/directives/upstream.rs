@@ -21,7 +21,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Partial("not resolve, service and slow_start"),
+        support: Support::Partial("not slow_start"),
         ..row(
             "server",
             UPSTREAM,
@@ -33,12 +33,10 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Directive {
-        support: Support::Ignored("names are resolved at start, by the system"),
         since: Some("1.27.3"),
         ..row("resolver", UPSTREAM, SOME, resolver::ARGS, "Name servers.", resolver::set)
     },
     Directive {
-        support: Support::Ignored("names are resolved at start, by the system"),
         default: Some("30s"),
         since: Some("1.27.3"),
         ..row("resolver_timeout", UPSTREAM, ONE, "TIME", "Wait for a name.", resolver::timeout)
@@ -137,6 +135,10 @@ fn server(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
             out.push(Diagnostic::error("nginx/incompatible", message).at(parameter.span));
             return;
         }
+        if parameter.is("service=") {
+            let diagnostic = Diagnostic::error("nginx/invalid-parameter", "service is empty");
+            return out.push(diagnostic.at(parameter.span));
+        }
         if set_parameter(&mut server, parameter, out).is_none() {
             return slot::invalid_parameter(parameter, out);
         }
@@ -149,6 +151,10 @@ fn server(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
         // An SRV record brings its own port.
         Ok(endpoint) if endpoint.has_port() && server.service.is_some() => {
             let message = format!("service upstream \"{text}\" may not have port");
+            return out.push(Diagnostic::error("nginx/bad-address", message).at(word.span));
+        }
+        Ok(endpoint) if server.service.is_some() && !endpoint.is_name() => {
+            let message = format!("service upstream \"{text}\" requires domain name");
             return out.push(Diagnostic::error("nginx/bad-address", message).at(word.span));
         }
         Ok(endpoint) if endpoint.has_port() || server.service.is_some() => {
@@ -176,7 +182,6 @@ fn set_parameter(server: &mut UpstreamServer, word: &Word, out: &mut Diagnostics
         _ if text == "backup" => server.backup = true,
         _ if text == "down" => server.down = true,
         _ if text == "resolve" => {
-            slot::refuse(word, "names are resolved at start only", out);
             server.resolve = true;
         }
         ("service", value) if !value.is_empty() => server.service = Some(value.to_owned()),

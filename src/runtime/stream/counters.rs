@@ -28,6 +28,11 @@ pub struct Counters {
     pub turned_away: AtomicU64,
     /// Datagrams that found no room on their way out, or were more than a rate allows.
     pub datagrams_dropped: AtomicU64,
+    /// Names that were asked for, by sessions and for upstreams, and those that weren't resolved.
+    pub names_asked: AtomicU64,
+    pub names_failed: AtomicU64,
+    /// What came from name servers' addresses and answered nothing that was asked.
+    pub dns_ignored: AtomicU64,
     /// Workers begun anew after a defect.
     pub worker_restarts: AtomicU64,
 }

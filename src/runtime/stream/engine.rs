@@ -13,6 +13,7 @@ mod arriving;
 mod departing;
 mod dialing;
 mod doors;
+mod naming;
 mod prereading;
 mod relaying;
 mod securing;
@@ -20,6 +21,7 @@ mod seeking;
 mod udp;
 
 pub(super) use departing::{Outbound, departure, rates};
+pub(super) use naming::Wish;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use crate::plan::process::LogLevel;
 use crate::plan::stream::Timed;
 use crate::proxy::message::{Doing, Errno};
 use crate::proxy::session::{Side, Status};
+use naming::Letterbox;
 use udp::Halls;
 
 /// Events taken from the kernel at a time.
@@ -69,6 +72,8 @@ pub(super) struct Engine {
     cutoffs: Vec<(Instant, u32)>,
     scratch: Vec<u8>,
     pipes: Pipes,
+    /// Where names' addresses come in, once a session has asked for one.
+    letterbox: Option<Arc<Letterbox>>,
     /// Descriptors of sessions, as `worker_connections` counts them.
     connections: usize,
     counters: Arc<Counters>,
@@ -110,6 +115,7 @@ impl Engine {
             cutoffs: Vec::new(),
             scratch: Vec::new(),
             pipes: Pipes::default(),
+            letterbox: None,
             connections: 0,
             counters,
         };
@@ -161,6 +167,7 @@ impl Engine {
                 Token::Door(door) => self.accept(now, door),
                 Token::Session(key, side) => self.handle(now, key, side, event.events()),
                 Token::Bell => rung = true,
+                Token::Letter => self.open_letters(now),
             }
         }
         self.deliver(now);
@@ -190,7 +197,7 @@ impl Engine {
             Phase::Arriving { .. } => self.arrive(now, key),
             Phase::Answering(_) => self.answer(now, key),
             Phase::Exchanging => self.hear(now, key, events.contains(EpollFlags::EPOLLERR)),
-            Phase::Turning => {}
+            Phase::Naming(_) | Phase::Turning => {}
         }
     }
 
@@ -242,6 +249,9 @@ impl Engine {
                 self.walk(now, key, step);
             }
             return;
+        }
+        if let Phase::Naming(_) = session.phase {
+            return self.name_is_late(now, key);
         }
         if let Phase::Exchanging = session.phase {
             return self.wake(now, key);
@@ -353,14 +363,18 @@ enum Token {
     Door(usize),
     Session(Key, Side),
     Bell,
+    /// An answer about a name.
+    Letter,
 }
 
 const DOOR: u64 = 1 << 63;
 const BELL: u64 = u64::MAX;
+const LETTER: u64 = u64::MAX - 1;
 
 impl From<Token> for u64 {
     fn from(token: Token) -> u64 {
         match token {
+            Token::Letter => LETTER,
             Token::Door(index) => DOOR | index as u64,
             Token::Bell => BELL,
             Token::Session(key, side) => {
@@ -374,6 +388,9 @@ impl From<u64> for Token {
     fn from(data: u64) -> Self {
         if data == BELL {
             return Token::Bell;
+        }
+        if data == LETTER {
+            return Token::Letter;
         }
         if data & DOOR != 0 {
             return Token::Door((data & !DOOR) as usize);

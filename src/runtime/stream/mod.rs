@@ -12,6 +12,7 @@ mod conversation;
 mod counters;
 mod engine;
 mod log;
+mod names;
 mod placing;
 mod record;
 mod relay;
@@ -36,6 +37,7 @@ use crate::plan::StreamPlan;
 use crate::plan::process::LogLevel;
 use access::AccessLogs;
 use log::Logbook;
+use names::{Desk, Names};
 use service::Generation;
 use worker::{Order, Worker};
 
@@ -52,6 +54,9 @@ pub struct Stream {
     /// Workers of which a reload had one too many; they finish their sessions.
     retired: Vec<Worker>,
     counters: Arc<Counters>,
+    names: Names,
+    /// Where names are resolved, until that has begun.
+    desk: Option<Desk>,
     /// Given to every worker; when all are gone, `ended` hears it.
     alive: Option<mpsc::Sender<()>>,
     ended: mpsc::Receiver<()>,
@@ -66,7 +71,12 @@ impl Stream {
     /// refuses threads or descriptors.
     pub fn prepare(plan: StreamPlan, sockets: Vec<OwnedFd>) -> io::Result<Self> {
         let (mut logbook, mut access_logs) = (Logbook::default(), AccessLogs::default());
-        let generation = Generation::build(plan, sockets, &mut logbook, &mut access_logs, None)?;
+        let mut generation =
+            Generation::build(plan, sockets, &mut logbook, &mut access_logs, None)?;
+        let counters: Arc<Counters> = Arc::default();
+        let (names, desk) = Desk::open(Arc::clone(&counters));
+        generation.names = Some(names.clone());
+        names.follow(&generation.pools, &generation.log);
         let generation = Arc::new(generation);
         placing::place_process(&generation);
         let (alive, ended) = mpsc::channel(1);
@@ -76,7 +86,9 @@ impl Stream {
             access_logs,
             workers: Vec::new(),
             retired: Vec::new(),
-            counters: Arc::default(),
+            counters,
+            names,
+            desk: Some(desk),
             alive: Some(alive),
             ended,
         })
@@ -96,6 +108,7 @@ impl Stream {
         placing::place_process(&generation);
         let wanted = generation.workers();
         self.generation = generation;
+        self.names.follow(&self.generation.pools, &self.generation.log);
         let closed = Arc::new(self.generation.closed());
         for worker in self.workers.drain(wanted.min(self.workers.len())..) {
             worker.order(Order::Quit(Arc::clone(&closed)));
@@ -176,6 +189,14 @@ impl Stream {
 
     fn note(&self, text: &str) {
         self.generation.log.write(LogLevel::Notice, None, format_args!("{text}"));
+    }
+
+    /// Begins to resolve names, on the tokio runtime of the caller. Without it, nobody gets an
+    /// answer.
+    pub fn resolve_names(&mut self) {
+        if let Some(desk) = self.desk.take() {
+            tokio::spawn(desk.serve());
+        }
     }
 
     pub fn counters(&self) -> &Counters {

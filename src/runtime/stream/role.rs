@@ -57,6 +57,7 @@ async fn follow(control: &Control, mut stream: Stream) -> io::Result<()> {
     let mut quit = signal(SignalKind::quit())?;
     let mut reopen = signal(SignalKind::user_defined1())?;
     let mut reload = signal(SignalKind::hangup())?;
+    stream.resolve_names();
     process::unblock_signals();
     tell(control, &Report::Ready);
     let mut led = true;

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use socket2::{SockAddr, SockRef};
@@ -15,16 +15,18 @@ use super::access::{Access, AccessLogs};
 use super::admission::{self, Guard, Guards, Zone};
 use super::engine;
 use super::log::{Log, Logbook};
+use super::names::Names;
 use super::tls::{Acceptor, Connector};
 use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{
-    Address, Balance, Content, Listener, Second, Server, ServerId, Timed, Transport, Upstream,
+    Address, Balance, Content, Listener, Peer, Second, Server, ServerId, Timed, Transport, Upstream,
 };
 use crate::plan::tls::{ClientTls, ServerTls};
 use crate::proxy::balancer::{Balancer, Lease};
+use crate::proxy::resolver::roster::Roster;
 use crate::proxy::variable::Variables;
 use crate::text::Span;
 
@@ -47,6 +49,8 @@ pub(super) struct Generation {
     /// Where `pass` leads.
     entrances: Entrances,
     pub(super) log: Log,
+    /// Where sessions ask for names.
+    pub(super) names: Option<Names>,
 }
 
 /// A listening socket and what lies behind it.
@@ -140,6 +144,27 @@ pub(super) struct Pool {
     pub(super) shown: Vec<Box<str>>,
     measures: Option<Timed>,
     balancer: Mutex<Balancer>,
+    /// Where servers have `resolve`: this is then the upstream as the config has it, and sessions
+    /// are given [`Pool::current`].
+    pub(super) late: Option<Box<Late>>,
+}
+
+/// Peers that come and go.
+#[derive(Debug)]
+pub(super) struct Late {
+    roster: Mutex<Roster>,
+    current: Mutex<Arc<Pool>>,
+}
+
+impl Late {
+    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
+        // Whole after any panic: what is done to it is done in one step.
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Arc<Pool>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Generation {
@@ -238,7 +263,9 @@ impl Generation {
         }
         let number = old.map_or(0, |old| old.number + 1);
         assign(&mut doors, workers(&plan.process), old);
-        Ok(Self { number, process: plan.process, doors, pools, zones, entrances, log })
+        let names = old.and_then(|old| old.names.clone());
+        let process = plan.process;
+        Ok(Self { number, process, doors, pools, zones, entrances, log, names })
     }
 
     /// The same without its listening sockets, for workers that are to finish: a socket that
@@ -252,6 +279,7 @@ impl Generation {
             zones: self.zones.clone(),
             entrances: Entrances::new(),
             log: self.log.clone(),
+            names: self.names.clone(),
         }
     }
 
@@ -386,6 +414,35 @@ impl Pool {
         if let Some(known) = known.filter(|known| known.upstream == upstream) {
             return Ok(Arc::clone(known));
         }
+        let late = match Roster::new(&upstream, Instant::now()) {
+            None => None,
+            Some(mut roster) => {
+                if let Some(late) = known.and_then(|known| known.late.as_ref()) {
+                    roster.inherit(&late.roster());
+                }
+                let current = Self::with(&upstream, roster.peers(), known.map(|it| it.current()))?;
+                Some(Box::new(Late { roster: Mutex::new(roster), current: Mutex::new(current) }))
+            }
+        };
+        Self::assemble(upstream, late, known.map(|known| known.current()))
+    }
+
+    /// The same upstream with these peers instead.
+    fn with(
+        upstream: &Upstream,
+        peers: Vec<Peer>,
+        known: Option<Arc<Self>>,
+    ) -> io::Result<Arc<Self>> {
+        let upstream = Upstream { peers, names: Vec::new(), resolver: None, ..upstream.clone() };
+        Self::assemble(upstream, None, known)
+    }
+
+    /// `known` is what came before it: its peers that stay keep their state.
+    fn assemble(
+        upstream: Upstream,
+        late: Option<Box<Late>>,
+        known: Option<Arc<Self>>,
+    ) -> io::Result<Arc<Self>> {
         let mut balancer = Balancer::new(&upstream, seed());
         if let Some(known) = known {
             balancer.inherit(&known.balancer());
@@ -397,15 +454,36 @@ impl Pool {
         let addresses = addresses.collect::<io::Result<_>>()?;
         let shown = upstream.peers.iter().map(|peer| peer.address.to_string().into()).collect();
         let measures = balancer.measures();
-        Ok(Arc::new(Self { upstream, addresses, shown, measures, balancer: Mutex::new(balancer) }))
+        let balancer = Mutex::new(balancer);
+        Ok(Arc::new(Self { upstream, addresses, shown, measures, balancer, late }))
     }
 
-    /// What a variable names by its address.
+    /// With its peers as of now.
+    pub(super) fn current(self: &Arc<Self>) -> Arc<Self> {
+        match &self.late {
+            None => Arc::clone(self),
+            Some(late) => Arc::clone(&late.current()),
+        }
+    }
+
+    /// The roster has changed: sessions from now on get peers that are on it. Those that have one
+    /// keep it.
+    pub(super) fn renew(&self) -> io::Result<()> {
+        let Some(late) = &self.late else { return Ok(()) };
+        let peers = late.roster().peers();
+        let known = Arc::clone(&late.current());
+        let current = Self::with(&self.upstream, peers, Some(known))?;
+        *late.current() = current;
+        Ok(())
+    }
+
+    /// What a variable names by its address, or by a name with these addresses.
     ///
     /// # Errors
     /// A path that the kernel can't connect to.
-    pub(super) fn of_address(name: &str, address: Address) -> io::Result<Arc<Self>> {
-        Self::build(Upstream::of_addresses(name, &[address], Span::default()), None)
+    pub(super) fn of_addresses(name: &str, addresses: Vec<Address>) -> io::Result<Arc<Self>> {
+        let upstream = Upstream::of_addresses(name, &addresses, Span::default());
+        Self::assemble(upstream, None, None)
     }
 
     /// Sessions fill in its key, or tell how long its peers take.

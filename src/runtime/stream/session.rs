@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::conversation::Line;
+use super::engine::Wish;
 use super::record::Record;
 use super::relay::Flow;
 use super::service::{Entrance, Pool};
@@ -49,6 +50,8 @@ pub(super) enum Phase {
         stage: usize,
         waits: bool,
     },
+    /// A host's addresses are waited for.
+    Naming(Box<Wish>),
     Dialing(Box<Dialing>),
     Relaying(Flow),
     /// The same with datagrams.

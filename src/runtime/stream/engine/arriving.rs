@@ -92,7 +92,7 @@ impl Engine {
     fn content(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.at(key) else { return };
         if let Some(pool) = &session.entrance.pool {
-            let pool = Arc::clone(pool);
+            let pool = pool.current();
             return self.seek(now, key, pool);
         }
         let entrance = Arc::clone(&session.entrance);
