@@ -111,8 +111,12 @@ fn run(case: &str) -> Outcome {
     let host = FixtureHost::new(case);
     let args = std::fs::read_to_string(host.folder.join("args")).unwrap_or_default();
     let global = args.lines().skip_while(|line| *line != "-g").nth(1).map(str::to_owned);
-    let input =
-        NginxInput { file: "nginx.conf".into(), prefix: "PREFIX".into(), global, error_log: None };
+    let input = NginxInput {
+        file: "nginx.conf".into(),
+        prefix: "PREFIX".into(),
+        global,
+        ..NginxInput::default()
+    };
     let mut sources = SourceMap::default();
     let (config, mut diagnostics) = nginx::read(&mut sources, &input, &host);
     let (plan, more) = nginx::lower(&config);

@@ -242,7 +242,10 @@ fn reloads_under_connections_refuse_nobody() {
     }
     clients.answered(5);
     assert_eq!(clients.end(), 0);
-    assert!(cell.read("error.log").contains("signal 1 (SIGHUP) received, reconfiguring"));
+    assert!(cell.read("error.log").contains(&format!(
+        "signal 1 (SIGHUP) received from {}, reconfiguring",
+        std::process::id()
+    )));
     daemon.signal(Signal::SIGQUIT);
     assert_eq!(daemon.ends(), 0);
 }

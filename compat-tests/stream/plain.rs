@@ -97,6 +97,10 @@ impl Known {
             return None;
         }
         let number: u32 = number.parse().ok()?;
+        let known = self.master == Some(number) || self.workers.contains(&number);
+        if behind.ends_with(") received from ") && !known {
+            return Some((digits, "PID".into()));
+        }
         // Behind a colon it is a port.
         if before != Some(':') {
             if self.master == Some(number) {
@@ -162,6 +166,7 @@ fn only_what_varies_is_taken_out() {
         ("/tmp/x1/error.log /pki/ca.pem", "DIR/error.log PKI/ca.pem"),
         ("\"z\"*3000 2*3", "\"z\"*3000 2*3"),
         ("31234 31235 31236 f31234", "MASTER WORKER 31236 f31234"),
+        ("signal 1 (SIGHUP) received from 77, x", "signal 1 (SIGHUP) received from PID, x"),
     ] {
         assert_eq!(known.plain(line), plain);
     }

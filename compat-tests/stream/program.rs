@@ -63,7 +63,7 @@ impl Program {
     /// Lets it take its changed config, and waits until new connections go by it.
     pub(super) fn reload(&self) -> Result<(), String> {
         let log = || std::fs::read_to_string(self.folder.join("error.log")).unwrap_or_default();
-        let reloads = || log().matches(RELOADED).count();
+        let reloads = || log().matches(RELOADED).count() + log().matches(UNCHANGED).count();
         let refusals = || log().matches("[emerg]").count();
         let (before, reloaded, refused) = (self.workers(), reloads(), refusals());
         self.signal(Signal::SIGHUP)?;
@@ -73,7 +73,7 @@ impl Program {
             failed = refusals() > refused;
             failed
                 || match self.which {
-                    // It says nothing where nothing has changed for it.
+                    // Its log may say nothing: it may be elsewhere.
                     Which::Evenkeel => {
                         reloads() > reloaded || begun.elapsed() > Duration::from_millis(700)
                     }
@@ -118,6 +118,9 @@ impl Drop for Program {
         }
     }
 }
+
+/// What is said of a reload by which nothing changes.
+const UNCHANGED: &str = "nothing has changed in the configuration";
 
 const STDERR: &str = ".stderr";
 

@@ -26,6 +26,7 @@ pub mod process;
 pub mod raw;
 pub mod ready;
 pub mod scheduling;
+pub mod sender;
 pub mod sysctl;
 pub mod tcp;
 pub mod udp;

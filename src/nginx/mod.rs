@@ -37,6 +37,8 @@ use crate::text::{Diagnostics, FileId, Severity, SourceMap};
 pub struct NginxInput {
     /// `-c`: relative to the prefix.
     pub file: PathBuf,
+    /// The same as messages call it, where that is a path relative to the current folder.
+    pub shown: Option<PathBuf>,
     /// `-p`: relative paths start here.
     pub prefix: PathBuf,
     /// `-g`: directives that count as standing in the main context.
@@ -54,8 +56,10 @@ pub fn read(
     host: &dyn Host,
 ) -> (NginxConfig, Diagnostics) {
     let path = input.prefix.join(&input.file);
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let config_folder = folder.clone();
+    let folder = |of: &Path| of.parent().unwrap_or(Path::new("")).to_path_buf();
+    let config_folder = folder(&path);
+    let path = input.shown.clone().unwrap_or(path);
+    let folder = folder(&path);
     let first_file = sources.files().len();
     let mut parser = parse::Parser::new(sources, host, folder);
     if let Some(text) = &input.global {

@@ -64,7 +64,7 @@ fuzz_target!(|bytes: &[u8]| {
         file: "nginx.conf".into(),
         prefix: "/conf".into(),
         global: bytes.first().filter(|byte| **byte == b'g').map(|_| "daemon off;".to_owned()),
-        error_log: None,
+        ..NginxInput::default()
     };
     let mut sources = SourceMap::default();
     let (config, diagnostics) = nginx::read(&mut sources, &input, &host);

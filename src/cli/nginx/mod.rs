@@ -19,7 +19,6 @@ use crate::plan::process::{ErrorLog, LogLevel};
 use crate::runtime::log::{self, Output, Settings, Voice, reason};
 use crate::runtime::supervisor::upgrade::{Inherited, Invocation, SOCKETS};
 use crate::runtime::supervisor::{Appearance, Face, Kind, Refusal, Supervisor, probe_listeners};
-use crate::runtime::version;
 use crate::text::{Diagnostic, Severity};
 
 /// Where relative paths start without `-p`: Debian's.
@@ -70,9 +69,14 @@ fn inputs(asked: &Asked) -> NginxInput {
         Some(conf) => prefix.join(conf),
         None => PathBuf::from(CONF),
     };
+    // As nginx, which takes the prefix as it was given.
+    let given = asked.prefix.as_ref().map(Path::new).filter(|given| given.is_relative());
+    let given = given.filter(|given| !given.as_os_str().is_empty());
+    let shown = asked.conf.as_ref().and_then(|conf| Some(given?.join(conf)));
     let error_log = asked.error_log.as_deref().unwrap_or(OsStr::new(ERROR_LOG));
     NginxInput {
         file,
+        shown,
         error_log: Some(match error_log.as_bytes() {
             b"stderr" => PathBuf::from("stderr"),
             _ => prefix.join(error_log),
@@ -104,7 +108,7 @@ fn worth_saying(loaded: &Loaded) -> Vec<&Diagnostic> {
 
 /// `-t`: the syntax, and then whether what it names can be opened.
 fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> ExitCode {
-    let file = inputs.file.display();
+    let file = inputs.shown.as_ref().unwrap_or(&inputs.file).display();
     let diagnostics = worth_saying(loaded);
     let syntax_is_ok = !diagnostics.iter().any(|one| {
         let early = one.span().is_some()
@@ -183,7 +187,7 @@ fn send(order: Order, plan: &Plan, voice: &Mouth) -> ExitCode {
         }
     };
     let text = String::from_utf8_lossy(&content);
-    let text = text.trim_end();
+    let text = text.trim_end_matches(['\r', '\n']);
     let Some(pid) = text.parse::<i32>().ok().filter(|pid| *pid > 0) else {
         let message = format!("invalid PID number \"{text}\" in \"{}\"", path.display());
         voice.say(LogLevel::Error, &message);
@@ -280,7 +284,7 @@ fn run(
         title.extend_from_slice(argument.as_bytes());
     }
     process::set_title(&title);
-    tracing::info!("{}", version::NGINX);
+    mouth::introduce();
     supervisor.run(launch)
 }
 

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use nix::sys::resource::{Resource, getrlimit};
+
 use super::ERROR_LOG;
 use crate::cli::loading;
 use crate::load::NginxInput;
 use crate::plan::process::LogLevel;
 use crate::runtime::log::{self, Output, Settings, Voice};
+use crate::runtime::version;
 use crate::text::{Diagnostic, SourceMap};
 
 /// How nginx speaks before its configuration's error log is open: to standard error as
@@ -16,6 +19,19 @@ pub(super) struct Mouth {
     pub(super) settings: Settings,
     /// Standard error is the log.
     only_log: bool,
+}
+
+/// What nginx says of itself and the host when it starts.
+pub(super) fn introduce() {
+    tracing::info!("using the \"epoll\" event method");
+    tracing::info!("{}", version::NGINX);
+    if let Ok(host) = nix::sys::utsname::uname() {
+        let (system, release) = (host.sysname(), host.release());
+        tracing::info!("OS: {} {}", system.to_string_lossy(), release.to_string_lossy());
+    }
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        tracing::info!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}");
+    }
 }
 
 impl Mouth {

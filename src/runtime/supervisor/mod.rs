@@ -49,6 +49,7 @@ use super::handoff::{Order, Report};
 use super::log;
 use crate::kernel::memory;
 use crate::kernel::process::{self, Launch};
+use crate::kernel::sender;
 use crate::plan::Plan;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Listener;
@@ -305,7 +306,8 @@ impl Supervisor {
 
     fn signal(&mut self, signal: Signal, events: &UnboundedSender<Event>) {
         if signal != Signal::Child {
-            words::signal(&self.face, signal, self.effect(signal));
+            let sender = sender::last(signal.number());
+            words::signal(&self.face, signal, sender, self.effect(signal));
         }
         match signal {
             Signal::Child => self.reap(events),

@@ -99,7 +99,7 @@ impl Supervisor {
             Some(slice) if before.stream.as_ref() != Some(slice) => {
                 stream.reassign(slice, &listeners.descriptors(&slice.listeners));
             }
-            Some(_) => {}
+            Some(_) => words::unchanged(&self.face),
             None => stream.end(&Order::Quit, None),
         }
         for kind in RoleKind::ALL {

@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use crate::kernel::sender;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -99,6 +100,7 @@ const ALL: [Signal; 10] = [
 
 /// From now on they come as events and have no other effect.
 pub(super) fn listen(events: &UnboundedSender<Event>) -> io::Result<()> {
+    sender::note(ALL.iter().map(|it| it.number()).filter(|number| *number != libc::SIGCHLD))?;
     for which in ALL {
         let mut signals = signal(SignalKind::from_raw(which.number()))?;
         let events = events.clone();

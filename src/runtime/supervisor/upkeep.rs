@@ -57,7 +57,11 @@ impl Supervisor {
     /// the conclusions.
     pub(super) fn reap(&mut self, events: &UnboundedSender<Event>) {
         let now = Instant::now();
-        for ended in process::reap() {
+        let all = process::reap();
+        if let Some(first) = all.first() {
+            words::children_ended(&self.face, first.pid);
+        }
+        for ended in all {
             let roles = self.roles.iter_mut().filter_map(Role::running_mut);
             match roles.chain(&mut self.draining).find(|running| running.pid == ended.pid) {
                 Some(running) => running.ended = Some((ended.status, now)),

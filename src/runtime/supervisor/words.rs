@@ -87,7 +87,7 @@ pub(super) fn respawn(face: &Face, role: RoleKind, pid: i32, wait: Duration) {
 }
 
 /// `effect`: an unusual one.
-pub(super) fn signal(face: &Face, signal: Signal, effect: Option<&str>) {
+pub(super) fn signal(face: &Face, signal: Signal, sender: Option<i32>, effect: Option<&str>) {
     let (number, name) = (signal.number(), signal.name());
     match face.kind {
         Kind::Nginx => {
@@ -101,7 +101,8 @@ pub(super) fn signal(face: &Face, signal: Signal, effect: Option<&str>) {
                 Signal::Child | Signal::Other(_) => ", ignored",
             };
             let effect = effect.unwrap_or(usual);
-            tracing::info!("signal {number} ({name}) received{effect}");
+            let from = sender.map_or(String::new(), |pid| format!(" from {pid}"));
+            tracing::info!("signal {number} ({name}) received{from}{effect}");
             if signal == Signal::User1 {
                 tracing::info!("reopening logs");
             }
@@ -129,6 +130,20 @@ pub(super) fn reloading(face: &Face) {
             tracing::info!("Reloading");
         }
         Kind::Evenkeel => tracing::info!("reloading"),
+    }
+}
+
+/// What was read is what runs already.
+pub(super) fn unchanged(face: &Face) {
+    if face.kind == Kind::Nginx {
+        tracing::info!("nothing has changed in the configuration");
+    }
+}
+
+/// Children have ended, the first of them this one.
+pub(super) fn children_ended(face: &Face, first: i32) {
+    if face.kind == Kind::Nginx {
+        tracing::info!("signal {} (SIGCHLD) received from {first}", Signal::Child.number());
     }
 }
 
