@@ -6,8 +6,10 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 use std::ptr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::asn1::Asn1GeneralizedTimeRef;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::ssl::{SslContext, SslContextBuilder, SslContextRef, SslRef, SslSession};
@@ -261,6 +263,70 @@ pub fn groups(ssl: &SslRef) -> Vec<String> {
     numbers.into_iter().map(group_name).collect()
 }
 
+/// How one side has signed in the handshake; `None`: it hasn't.
+pub fn signature(ssl: &SslRef, of: Role) -> Option<String> {
+    const PEER_DIGEST: c_int = 108;
+    const OWN_DIGEST: c_int = 132;
+    let (mut kind, mut digest) = (0, 0);
+    // SAFETY: each call fills in one number.
+    let done = unsafe {
+        let place: *mut c_void = (&raw mut digest).cast();
+        let (command, known) = match of {
+            Role::Server => (OWN_DIGEST, SSL_get_signature_type_nid(ssl.as_ptr(), &raw mut kind)),
+            Role::Client => {
+                (PEER_DIGEST, SSL_get_peer_signature_type_nid(ssl.as_ptr(), &raw mut kind))
+            }
+        };
+        known == 1 && ffi::SSL_ctrl(ssl.as_ptr(), command, 0, place) == 1
+    };
+    let code = SIGNATURES.iter().find(|(_, _, key, hash)| (*key, *hash) == (kind, digest));
+    code.filter(|_| done).map(|(_, name, ..)| (*name).to_owned())
+}
+
+/// How the client would take what the server signs; unknown ways as `0x0809`.
+pub fn offered_signatures(ssl: &SslRef) -> Vec<String> {
+    let null = ptr::null_mut();
+    // SAFETY: without places the call returns how many there are, and with them fills them in.
+    let code = |at: c_int| unsafe {
+        let (mut low, mut high) = (0, 0);
+        let (low_at, high_at) = (&raw mut low, &raw mut high);
+        SSL_get_sigalgs(ssl.as_ptr(), at, null, null, null, low_at, high_at);
+        u16::from_be_bytes([high, low])
+    };
+    // SAFETY: as above.
+    let count = unsafe {
+        let none = ptr::null_mut();
+        SSL_get_sigalgs(ssl.as_ptr(), 0, null, null, null, none, none)
+    };
+    let name = |code: u16| {
+        let known = SIGNATURES.iter().find(|(number, ..)| *number == code);
+        known.map_or_else(|| format!("0x{code:04x}"), |(_, name, ..)| (*name).to_owned())
+    };
+    (0..count).map(|at| name(code(at))).collect()
+}
+
+/// RFC 8446's ways to sign: number, name, and OpenSSL's numbers for the key's kind and the digest.
+const SIGNATURES: &[(u16, &str, c_int, c_int)] = &[
+    (0x0401, "rsa_pkcs1_sha256", 6, 672),
+    (0x0501, "rsa_pkcs1_sha384", 6, 673),
+    (0x0601, "rsa_pkcs1_sha512", 6, 674),
+    (0x0301, "rsa_pkcs1_sha224", 6, 675),
+    (0x0201, "rsa_pkcs1_sha1", 6, 64),
+    (0x0403, "ecdsa_secp256r1_sha256", 408, 672),
+    (0x0503, "ecdsa_secp384r1_sha384", 408, 673),
+    (0x0603, "ecdsa_secp521r1_sha512", 408, 674),
+    (0x0303, "ecdsa_sha224", 408, 675),
+    (0x0203, "ecdsa_sha1", 408, 64),
+    (0x0804, "rsa_pss_rsae_sha256", 912, 672),
+    (0x0805, "rsa_pss_rsae_sha384", 912, 673),
+    (0x0806, "rsa_pss_rsae_sha512", 912, 674),
+    (0x0809, "rsa_pss_pss_sha256", -1, 672),
+    (0x080a, "rsa_pss_pss_sha384", -1, 673),
+    (0x080b, "rsa_pss_pss_sha512", -1, 674),
+    (0x0807, "ed25519", 1087, 0),
+    (0x0808, "ed448", 1088, 0),
+];
+
 fn group_name(number: c_int) -> String {
     const UNKNOWN: c_int = 0x0100_0000;
     if number & UNKNOWN == 0 {
@@ -306,6 +372,19 @@ pub fn offered_ciphers(ssl: &SslRef) -> Vec<String> {
         }
     };
     list.chunks_exact(width).map(name).collect()
+}
+
+/// How long it is until then; `None`: it is past.
+pub fn time_until(time: &Asn1GeneralizedTimeRef) -> Option<Duration> {
+    let (mut days, mut seconds) = (0, 0);
+    // SAFETY: a generalized time is one of the two kinds that the call takes; it only fills in
+    // numbers. Without a first time it takes the one of now.
+    let done = unsafe {
+        let time = time.as_ptr().cast::<ffi::ASN1_TIME>();
+        ffi::ASN1_TIME_diff(&raw mut days, &raw mut seconds, ptr::null(), time)
+    };
+    let all = i64::from(days) * 86_400 + i64::from(seconds);
+    u64::try_from(all).ok().filter(|_| done == 1).map(Duration::from_secs)
 }
 
 /// Whether bytes have been read that nobody has asked for yet.
@@ -373,6 +452,17 @@ struct Configuration {
 
 unsafe extern "C" {
     fn SSL_CONF_CTX_new() -> *mut Configuration;
+    fn SSL_get_signature_type_nid(ssl: *const ffi::SSL, kind: *mut c_int) -> c_int;
+    fn SSL_get_peer_signature_type_nid(ssl: *const ffi::SSL, kind: *mut c_int) -> c_int;
+    fn SSL_get_sigalgs(
+        ssl: *mut ffi::SSL,
+        at: c_int,
+        signature: *mut c_int,
+        digest: *mut c_int,
+        both: *mut c_int,
+        low: *mut c_uchar,
+        high: *mut c_uchar,
+    ) -> c_int;
     fn SSL_has_pending(ssl: *const ffi::SSL) -> c_int;
     fn SSL_CONF_CTX_free(configuration: *mut Configuration);
     fn SSL_CONF_CTX_finish(configuration: *mut Configuration) -> c_int;

@@ -114,9 +114,12 @@ fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out:
         let typed = server.settings.ssl.over(outer);
         if typed.ech.is_some() {
             let message = "\"ssl_ech_file\" is not supported on this platform, ignored";
-            out.push(Diagnostic::warning("nginx/ignored", message));
+            out.push(Diagnostic::warning("nginx/tls", message));
         }
-        match load::server(&typed, place) {
+        let mut warnings = Vec::new();
+        let loaded = load::server(&typed, place, &mut warnings);
+        out.extend(warnings.into_iter().map(|text| Diagnostic::warning("nginx/tls", text)));
+        match loaded {
             Ok((plan, late)) => {
                 server.tls.clients = Some(Box::new(plan));
                 server.tls.late_of_clients = late;

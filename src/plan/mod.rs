@@ -16,6 +16,7 @@ pub mod device;
 pub mod endpoint;
 pub mod fact;
 pub mod group;
+pub mod ocsp;
 pub mod pattern;
 pub mod placement;
 pub mod process;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ocsp::{Inquiry, Stapling};
 use super::secret::Secret;
 use super::template::Template;
 use super::{is_default, seconds};
@@ -35,6 +36,21 @@ pub struct Tls {
     pub commands: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub alpn: Vec<String>,
+    /// `*_certificate_cache`, for those that are read in sessions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub certificate_cache: Option<CertificateCache>,
+}
+
+/// How long certificates that were read are good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateCache {
+    pub most: usize,
+    /// Those that nobody has used for so long are dropped.
+    #[serde(with = "seconds")]
+    pub inactive: Duration,
+    /// Those that are older are read again.
+    #[serde(with = "seconds")]
+    pub valid: Duration,
 }
 
 /// Towards clients: `listen … ssl`.
@@ -67,6 +83,12 @@ pub struct ServerTls {
     /// `ssl_stapling_file`: an OCSP response, DER.
     #[serde(default, skip_serializing_if = "is_default")]
     pub staple: Option<File>,
+    /// `ssl_stapling` without a file.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stapling: Option<Stapling>,
+    /// `ssl_ocsp`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ocsp: Option<Inquiry>,
 }
 
 /// Towards peers: `proxy_ssl on`.

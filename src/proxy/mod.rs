@@ -5,7 +5,8 @@
 //! [`message`] words what the log says about it, and [`variable`] fills
 //! in texts with variables, with the [`table`]s that a config makes of them. Before that come
 //! [`preface`] (what a connection begins with), [`network`] (who may connect) and [`limit`] (how
-//! often); [`pace`] is for rates, [`shelf`] for what is remembered. Sockets, buffers and timers are the runtime's.
+//! often); [`pace`] is for rates, [`shelf`] for what is remembered,
+//! [`ocsp`] for what is asked about certificates. Sockets, buffers and timers are the runtime's.
 //! Read [`session`] next.
 
 pub mod access_line;
@@ -14,6 +15,7 @@ pub mod flow;
 pub mod limit;
 pub mod message;
 pub mod network;
+pub mod ocsp;
 pub mod pace;
 pub mod preface;
 pub mod resolver;

@@ -32,13 +32,18 @@ pub trait Sessions: Send + Sync {
     fn ticket_keys(&self, life: Duration) -> Arc<[TicketKey]>;
 }
 
-/// A context for clients' connections. Its sessions are in `shared`, where its plan says so.
+/// What is said of the certificate of a connection.
+pub type Staples = Box<dyn Fn(&SslRef) -> Option<Arc<[u8]>> + Send + Sync>;
+
+/// A context for clients' connections. Its sessions are in `shared`, and what is said of its
+/// certificates comes from `staples`, where its plan says so.
 ///
 /// # Errors
 /// What nginx would say.
 pub fn server(
     plan: &ServerTls,
     shared: Option<Arc<dyn Sessions>>,
+    staples: Option<Staples>,
 ) -> Result<SslContext, Complaint> {
     let mut context = common(&plan.tls, Role::Server)?;
     if plan.prefer_server_ciphers {
@@ -47,8 +52,10 @@ pub fn server(
     if plan.verify != Verify::Off {
         // Whether it counts is decided after the handshake, as in nginx.
         context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
-        trust(&mut context, &plan.tls)?;
         announce(&mut context, &plan.tls.trusted[..plan.announced.min(plan.tls.trusted.len())])?;
+    }
+    if !plan.tls.trusted.is_empty() {
+        trust(&mut context, &plan.tls)?;
     }
     if let Some(file) = &plan.dhparam {
         let parameters = Dh::params_from_pem(file.bytes.expose()).map_err(|error| {
@@ -82,6 +89,14 @@ pub fn server(
             *alert = SslAlert::UNRECOGNIZED_NAME;
             Err(ErrorStack::get())
         });
+    }
+    if let Some(staples) = staples {
+        context
+            .set_status_callback(move |ssl| match staples(ssl) {
+                Some(response) => ssl.set_ocsp_status(&response).map(|()| true),
+                None => Ok(false),
+            })
+            .map_err(|error| failed("SSL_CTX_set_tlsext_status_cb()", &error))?;
     }
     if let Some(staple) = &plan.staple {
         let response = staple.bytes.expose().to_vec();

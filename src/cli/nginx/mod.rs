@@ -117,8 +117,9 @@ fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> E
         one.severity >= Severity::Error && early
     });
     // What nginx finds while it reads comes first, then its word on the syntax.
-    let (early, late): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
-        diagnostics.into_iter().partition(|one| one.span().is_some() || !syntax_is_ok);
+    let (early, late): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics
+        .into_iter()
+        .partition(|one| one.span().is_some() || one.code == "nginx/tls" || !syntax_is_ok);
     voice.complain(&loaded.sources, early);
     if syntax_is_ok && !asked.quiet {
         eprintln!("nginx: the configuration file {file} syntax is ok");

@@ -235,10 +235,3 @@ fn buffer_size(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     }
     slot::size(slot, node, out);
 }
-
-/// A switch that may be given as `off`.
-pub(super) fn unless_off(node: &Node, why: &str, out: &mut Diagnostics) {
-    if !slot::first(node).text.eq_ignore_ascii_case(b"off") {
-        slot::refuse(&node.name, why, out);
-    }
-}

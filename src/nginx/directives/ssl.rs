@@ -1,20 +1,22 @@
 //! TLS on both sides: `ssl_*` towards clients, `proxy_ssl_*` towards peers.
 
+use std::time::Duration;
+
 use super::slot;
 use super::{Arity, BOTH, Directive, ONE, Repeat, Row, SOME, Support, TAKE12, TAKE123, row};
 use crate::directive::Arity::Flag;
 use crate::nginx::NginxConfig;
 use crate::nginx::config::Question;
-use crate::nginx::tls::{self, PasswordFile};
-use crate::plan::tls::{SessionCache, Verify, Version};
+use crate::nginx::tls::{self, Ocsp, PasswordFile};
+use crate::plan::tls::{CertificateCache, SessionCache, Verify, Version};
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 const PEM_ONLY: Support = Support::Partial("not from engines or stores of OpenSSL");
-const READ_ANEW: Support =
-    Support::Ignored("certificates with variables are read anew for each handshake");
 /// What a zone of sessions is for.
 const SESSIONS: &str = "ssl_session_cache";
-const NO_OCSP: &str = "nobody is asked whether a certificate is revoked; ssl_crl knows without";
+const NAMED_RESPONDERS: &str =
+    "responders that clients' certificates name are asked if their URLs have addresses, not names";
+const FOUND_ONCE: &str = "a responder's addresses are found when the config is read, not anew";
 
 pub(super) static ROWS: &[Row] = &[
     Directive {
@@ -102,14 +104,13 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         default: Some("off"),
         since: Some("1.27.4"),
-        support: READ_ANEW,
         ..row(
             "proxy_ssl_certificate_cache",
             BOTH,
             TAKE123,
             "off|max=N …",
             "Certificates kept.",
-            super::any_value,
+            certificate_cache,
         )
     },
     Directive {
@@ -148,14 +149,13 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         default: Some("off"),
         since: Some("1.27.4"),
-        support: READ_ANEW,
         ..row(
             "ssl_certificate_cache",
             BOTH,
             TAKE123,
             "off|max=N …",
             "Certificates kept.",
-            super::any_value,
+            certificate_cache,
         )
     },
     Directive {
@@ -286,24 +286,25 @@ pub(super) static ROWS: &[Row] = &[
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: Support::Refused(NO_OCSP),
+        support: Support::Partial(NAMED_RESPONDERS),
         ..row("ssl_ocsp", BOTH, ONE, "on|off|leaf", "Ask who revoked.", ocsp)
     },
     Directive {
         since: Some("1.27.2"),
-        support: Support::Ignored("ssl_ocsp is refused"),
-        ..row("ssl_ocsp_responder", BOTH, ONE, "URL", "Whom to ask.", super::any_value)
+        support: Support::Partial(FOUND_ONCE),
+        ..row("ssl_ocsp_responder", BOTH, ONE, "URL", "Whom to ask.", |c, n, _| {
+            set(&mut c.settings().ssl.ocsp_responder, n)
+        })
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: Support::Ignored("ssl_ocsp is refused"),
-        ..row("ssl_ocsp_cache", BOTH, ONE, "off|shared:…", "Answers kept.", super::any_value)
+        ..row("ssl_ocsp_cache", BOTH, ONE, "off|shared:…", "Answers kept.", ocsp_cache)
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: Support::Partial("with ssl_stapling_file; responders aren't asked"),
+        support: Support::Partial(FOUND_ONCE),
         ..row("ssl_stapling", BOTH, Flag, "on|off", "Send OCSP answers.", |c, n, out| {
             slot::flag(&mut c.settings().ssl.stapling, n, out)
         })
@@ -316,15 +317,16 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         since: Some("1.27.2"),
-        support: Support::Ignored("answers come from ssl_stapling_file"),
-        ..row("ssl_stapling_responder", BOTH, ONE, "URL", "Whom to ask.", super::any_value)
+        support: Support::Partial(FOUND_ONCE),
+        ..row("ssl_stapling_responder", BOTH, ONE, "URL", "Whom to ask.", |c, n, _| {
+            set(&mut c.settings().ssl.stapling_responder, n)
+        })
     },
     Directive {
         default: Some("off"),
         since: Some("1.27.2"),
-        support: Support::Ignored("answers come from ssl_stapling_file"),
-        ..row("ssl_stapling_verify", BOTH, Flag, "on|off", "Check answers.", |_, n, out| {
-            slot::flag(&mut None, n, out)
+        ..row("ssl_stapling_verify", BOTH, Flag, "on|off", "Check answers.", |c, n, out| {
+            slot::flag(&mut c.settings().ssl.stapling_verify, n, out)
         })
     },
     Directive {
@@ -435,6 +437,40 @@ fn verify_client(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     config.settings().ssl.verify = words.iter().find(known).map(|(_, verify)| *verify);
 }
 
+fn certificate_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let (mut most, mut off) = (None, false);
+    let (mut inactive, mut valid) = (Duration::from_secs(10), Duration::from_secs(60));
+    for word in &node.args {
+        let text = word.lossy();
+        let (name, value) = text.split_once('=').unwrap_or((&*text, ""));
+        let time = slot::seconds(value);
+        let good = match name {
+            "off" if *text == *name => {
+                off = true;
+                true
+            }
+            "max" => {
+                most = slot::count(value).and_then(|most| usize::try_from(most).ok());
+                most.is_some_and(|most| most > 0)
+            }
+            "inactive" => time.map(|time| inactive = time).is_some(),
+            "valid" => time.map(|time| valid = time).is_some(),
+            _ => false,
+        };
+        if !good {
+            let message = format!("invalid parameter \"{text}\"");
+            return out.push(Diagnostic::error("nginx/invalid-value", message).at(word.span));
+        }
+    }
+    if most.is_none() && !off {
+        let message = format!("\"{}\" must have the \"max\" parameter", node.name.lossy());
+        return out.push(Diagnostic::error("nginx/invalid-value", message).at(node.name.span));
+    }
+    let most = most.filter(|_| !off);
+    let cache = most.map(|most| CertificateCache { most, inactive, valid });
+    common(config, node).certificate_cache = Some(cache);
+}
+
 fn session_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     let texts: Vec<_> = node.args.iter().map(Word::lossy).collect();
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
@@ -458,7 +494,26 @@ fn session_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
     }
 }
 
-fn ocsp(_: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
-    slot::one_of(&["off", "on", "leaf"], slot::first(node), out);
-    super::proxy::unless_off(node, NO_OCSP, out);
+fn ocsp(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let words = [("off", Ocsp::Off), ("on", Ocsp::On), ("leaf", Ocsp::Leaf)];
+    let word = slot::first(node);
+    slot::one_of(&words.map(|(name, _)| name), word, out);
+    let known = |(name, _): &&(&str, Ocsp)| word.text.eq_ignore_ascii_case(name.as_bytes());
+    config.settings().ssl.ocsp = words.iter().find(known).map(|(_, ocsp)| *ocsp);
+}
+
+fn ocsp_cache(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
+    let word = slot::first(node);
+    let declared = tls::load::ocsp_cache(&word.lossy(), slot::bytes).and_then(|cache| {
+        if let Some((name, size)) = &cache {
+            config.stream().declare_zone(name.as_bytes(), word.span, *size, "ssl_ocsp_cache")?;
+        }
+        Ok(cache)
+    });
+    match declared {
+        Ok(cache) => config.settings().ssl.ocsp_cache = Some(cache),
+        Err(message) => {
+            out.push(Diagnostic::error("nginx/invalid-value", message).at(word.span));
+        }
+    }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
 
-use super::{Client, Common, Server};
+use super::{Client, Common, Server, revocation};
 use crate::host::Host;
 use crate::plan::Secret;
 use crate::plan::tls::{ClientTls, File, Pair, ServerTls, SessionCache, Tls, Verify, Version};
 use crate::tls::{context, material, words};
 
+/// What nginx needs to have a zone at all.
+const SMALLEST: usize = 8 * 4096;
 const VERSIONS: [Version; 2] = [Version::Tls12, Version::Tls13];
 
 /// Where files are.
@@ -42,6 +44,7 @@ pub(in crate::nginx) type Late = Vec<(BString, BString)>;
 pub(in crate::nginx) fn server(
     typed: &Server,
     place: &Place<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<(ServerTls, Late), Complaint> {
     let reject = typed.reject.unwrap_or(false);
     let (tls, late) = certificates(&typed.common, place, |missing| match missing {
@@ -78,7 +81,16 @@ pub(in crate::nginx) fn server(
         ticket_keys: Vec::new(),
         reject,
         staple: None,
+        stapling: None,
+        ocsp: None,
     };
+    let stapling = typed.stapling.unwrap_or(false);
+    if verify == Verify::Off
+        && stapling
+        && let Some(name) = &typed.common.trusted
+    {
+        plan.tls.trusted.push(place.load(name, "SSL_CTX_load_verify_locations")?);
+    }
     if verify != Verify::Off {
         let (announced, trusted) = (&typed.client_certificate, &typed.common.trusted);
         if announced.is_none() && trusted.is_none() && verify != Verify::OptionalNoCa {
@@ -97,12 +109,11 @@ pub(in crate::nginx) fn server(
             format!("BIO_new_file(\"{}\") failed ({said})", path.display())
         })?);
     }
-    if let (true, Some(name)) = (typed.stapling.unwrap_or(false), &typed.staple) {
-        plan.staple = Some(place.file(name, |path, said| {
-            format!("BIO_new_file(\"{}\") failed ({said})", path.display())
-        })?);
+    context::server(&plan, None, None)?;
+    if stapling {
+        revocation::staple(typed, place, &mut plan, warnings)?;
     }
-    context::server(&plan, None)?;
+    plan.ocsp = revocation::inquiry(typed, place, verify)?.filter(|_| verify != Verify::Off);
     for name in typed.ticket_keys.iter().flatten() {
         plan.ticket_keys.push(place.ticket_key(name)?);
     }
@@ -167,6 +178,7 @@ fn certificates(
         versions: typed.versions.clone().unwrap_or_else(|| VERSIONS.to_vec()),
         verify_depth: u32::try_from(typed.verify_depth.unwrap_or(1)).unwrap_or(u32::MAX),
         commands: typed.commands.clone().unwrap_or_default(),
+        certificate_cache: typed.certificate_cache.clone().flatten(),
         ..Tls::default()
     };
     let none = Vec::new();
@@ -199,7 +211,7 @@ impl Place<'_> {
     }
 
     /// `complain` gets the path and what OpenSSL would say.
-    fn file(
+    pub(super) fn file(
         &self,
         name: &str,
         complain: impl Fn(&Path, &str) -> String,
@@ -287,13 +299,29 @@ fn texts(words: Option<&[BString]>) -> Vec<String> {
     words.unwrap_or_default().iter().map(|word| word.to_str_lossy().into_owned()).collect()
 }
 
+/// `off` or `shared:NAME:SIZE`
+pub(in crate::nginx) fn ocsp_cache(
+    word: &str,
+    bytes: impl Fn(&str) -> Option<usize>,
+) -> Result<Option<(String, usize)>, String> {
+    let invalid = || format!("invalid OCSP cache \"{word}\"");
+    if word == "off" {
+        return Ok(None);
+    }
+    let rest = word.strip_prefix("shared:").ok_or_else(invalid)?;
+    let (name, size) = rest.split_once(':').ok_or_else(invalid)?;
+    let size = bytes(size).filter(|_| !name.is_empty()).ok_or_else(invalid)?;
+    match size < SMALLEST {
+        true => Err(format!("OCSP cache \"{word}\" is too small")),
+        false => Ok(Some((name.to_owned(), size))),
+    }
+}
+
 /// `off`, `none`, `builtin[:N]` and `shared:NAME:SIZE`, of which the last one of each counts.
 pub(in crate::nginx) fn session_cache(
     words: &[&str],
     bytes: impl Fn(&str) -> Option<usize>,
 ) -> Result<SessionCache, String> {
-    /// What nginx needs to have a zone at all.
-    const SMALLEST: usize = 8 * 4096;
     let mut cache = SessionCache::None;
     for word in words {
         let invalid = || format!("invalid session cache \"{word}\"");

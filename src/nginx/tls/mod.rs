@@ -2,6 +2,7 @@
 //! they name and makes the Plan of it; what can be wrong with them is found there.
 
 pub(super) mod load;
+mod revocation;
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use bstr::BString;
 
 use super::template::Names;
-use crate::plan::tls::LatePair;
-use crate::plan::tls::{ClientTls, ServerTls, SessionCache, Verify, Version};
+use crate::plan::tls::{
+    CertificateCache, ClientTls, LatePair, ServerTls, SessionCache, Verify, Version,
+};
 use crate::plan::{Secret, stream};
 use crate::text::Span;
 
@@ -27,6 +29,8 @@ pub struct Common {
     pub revoked: Option<String>,
     pub commands: Option<Vec<(String, String)>>,
     pub alpn: Option<Vec<BString>>,
+    /// `*_certificate_cache`; `Some(None)`: `off`.
+    pub certificate_cache: Option<Option<CertificateCache>>,
 }
 
 /// Towards clients.
@@ -46,8 +50,22 @@ pub struct Server {
     pub reject: Option<bool>,
     pub stapling: Option<bool>,
     pub staple: Option<String>,
+    pub stapling_verify: Option<bool>,
+    pub stapling_responder: Option<String>,
+    pub ocsp: Option<Ocsp>,
+    pub ocsp_responder: Option<String>,
+    /// `None`: `off`.
+    pub ocsp_cache: Option<Option<(String, usize)>>,
     /// `ssl_ech_file`
     pub ech: Option<bool>,
+}
+
+/// `ssl_ocsp`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ocsp {
+    Off,
+    On,
+    Leaf,
 }
 
 /// Towards peers.
@@ -87,7 +105,8 @@ macro_rules! inherit {
 impl Common {
     fn over(&self, outer: &Self) -> Self {
         inherit!(self, outer;
-            certificates keys passwords versions ciphers verify_depth trusted revoked commands alpn;
+            certificates keys passwords versions ciphers verify_depth trusted revoked commands alpn
+            certificate_cache;
         )
     }
 }
@@ -96,7 +115,8 @@ impl Server {
     pub(super) fn over(&self, outer: &Self) -> Self {
         inherit!(self, outer;
             handshake_timeout prefer_server_ciphers curves dhparam verify client_certificate cache
-            session_timeout tickets ticket_keys reject stapling staple ech;
+            session_timeout tickets ticket_keys reject stapling staple stapling_verify
+            stapling_responder ocsp ocsp_responder ocsp_cache ech;
             common: self.common.over(&outer.common),
         )
     }

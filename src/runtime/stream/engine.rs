@@ -14,6 +14,7 @@ mod departing;
 mod dialing;
 mod doors;
 mod naming;
+mod inquiring;
 mod prereading;
 mod relaying;
 mod securing;

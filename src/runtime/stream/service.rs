@@ -215,7 +215,7 @@ impl Generation {
             let rendered =
                 server.outward.is_rendered() || server.peer_tls.is_some() || !access.is_empty();
             let acceptor = match (&server.tls, listener.ssl) {
-                (Some(tls), true) => Some(acceptor(tls, listener, &entrances, old)?),
+                (Some(tls), true) => Some(acceptor(tls, listener, &log, &entrances, old)?),
                 _ => None,
             };
             let connector = match &server.peer_tls {
@@ -367,6 +367,7 @@ impl Door {
 fn acceptor(
     tls: &ServerTls,
     listener: &Listener,
+    log: &Log,
     entrances: &Entrances,
     old: Option<&Generation>,
 ) -> io::Result<Arc<Acceptor>> {
@@ -375,11 +376,12 @@ fn acceptor(
     let same = entrances.values().filter(|entrance| entrance.server_id == listener.server);
     let mut known = same.chain(before).filter_map(|entrance| entrance.acceptor.as_ref());
     if let Some(known) = known.find(|known| *known.plan == *tls) {
+        known.refresh();
         return Ok(Arc::clone(known));
     }
     let others = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
     let others = others.filter_map(|entrance| entrance.acceptor.as_deref());
-    Ok(Arc::new(Acceptor::new(Box::new(tls.clone()), others)?))
+    Ok(Arc::new(Acceptor::new(Box::new(tls.clone()), others, log)?))
 }
 
 fn connector(
@@ -390,7 +392,10 @@ fn connector(
     let known = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
     let mut known = known.filter_map(|entrance| entrance.connector.as_ref());
     match known.find(|known| *known.plan == *tls) {
-        Some(known) => Ok(Arc::clone(known)),
+        Some(known) => {
+            known.refresh();
+            Ok(Arc::clone(known))
+        }
         None => Ok(Arc::new(Connector::new(Box::new(tls.clone()))?)),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::arriving::Passage;
 use super::{Engine, Key};
@@ -25,11 +25,15 @@ impl Engine {
         let Some(session) = self.sessions.at(key) else { return Passage::Wait };
         let Some(acceptor) = session.entrance.acceptor.clone() else { return Passage::On };
         let timeout = acceptor.plan.handshake_timeout;
+        if session.tls.as_ref().is_some_and(|tls| tls.inquiry.is_some()) {
+            return self.inquire(now, key, &acceptor);
+        }
         if session.channel(Side::Client).is_none() {
             if !acceptor.plan.tls.late.is_empty() && !self.peek_name(key) {
                 return self.await_client(now, key, timeout);
             }
             if let Err(words) = self.begin_with_client(now, key, &acceptor) {
+                self.turn_away(key);
                 let doing = Some(Doing::Handshaking(Side::Client));
                 self.say(key, LogLevel::Error, doing, &words);
                 return Passage::Over(Status::Internal);
@@ -49,13 +53,30 @@ impl Engine {
             }
         };
         match refusal {
-            Ok(()) => Passage::On,
+            Ok(()) => {
+                let inquiry = acceptor.inquire(channel.ssl());
+                session.channels().inquiry = inquiry.map(Box::new);
+                self.inquire(now, key, &acceptor)
+            }
             Err(words) => {
                 let doing = Some(Doing::Handshaking(Side::Client));
                 self.say(key, stream_level(Side::Client), doing, &words);
                 Passage::Over(Status::Internal)
             }
         }
+    }
+
+    /// Tells a client that there is no certificate for it: by an alert, as OpenSSL would, had it
+    /// come so far.
+    fn turn_away(&mut self, key: Key) {
+        const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+        let Some(session) = self.sessions.at(key) else { return };
+        let client = session.client.as_raw_fd();
+        // What stays unread would reset the connection, and the alert with it.
+        let mut greeting = [0; 4096];
+        while recv(client, &mut greeting, MsgFlags::MSG_DONTWAIT).is_ok_and(|count| count > 0) {}
+        // Whoever has gone meanwhile needs no word.
+        let _ = send(client, &INTERNAL_ERROR, MsgFlags::MSG_NOSIGNAL);
     }
 
     fn begin_with_client(

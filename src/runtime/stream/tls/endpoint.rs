@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::ByteSlice;
@@ -11,22 +10,28 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslContext, SslRef, SslSession};
 use openssl::x509::X509VerifyResult;
 
+use super::inquiry::{self, Cache, Inquirer, Inquiry};
+use super::pairs::{Named, Pairs};
+use super::stapler::Stapler;
 use super::zone::Zone;
 use crate::kernel::openssl as native;
-use crate::plan::Secret;
+use crate::plan::ocsp;
 use crate::plan::tls::{ClientTls, ServerTls, SessionCache, Verify};
-use crate::tls::{context, material, words};
+use crate::runtime::stream::log::Log;
+use crate::tls::{context, words};
 
 /// Sessions kept of one server's peers; more are forgotten in no order.
 const MOST_SESSIONS: usize = 1000;
 
 /// Towards clients.
-#[derive(Debug)]
 pub(in crate::runtime::stream) struct Acceptor {
     context: SslContext,
     pub(in crate::runtime::stream) plan: Box<ServerTls>,
     /// `ssl_session_cache shared:…`
     zone: Option<Arc<Zone>>,
+    /// `ssl_ocsp`
+    inquirer: Option<Arc<Inquirer>>,
+    pairs: Pairs,
 }
 
 /// Towards peers.
@@ -34,25 +39,21 @@ pub(in crate::runtime::stream) struct Connector {
     context: SslContext,
     pub(in crate::runtime::stream) plan: Box<ClientTls>,
     sessions: Sessions,
+    pairs: Pairs,
 }
 
 /// The last session of each peer, by its address and the name asked for.
 type Sessions = Arc<Mutex<HashMap<String, SslSession>>>;
 
-/// A certificate and key by the names that a session has found out.
-pub(in crate::runtime::stream) struct Named<'a> {
-    pub(in crate::runtime::stream) certificate: Vec<u8>,
-    pub(in crate::runtime::stream) key: Vec<u8>,
-    pub(in crate::runtime::stream) folder: &'a Path,
-    pub(in crate::runtime::stream) passwords: &'a [Secret],
-}
-
 impl Acceptor {
-    /// The zone that it names is that of one of the others, if one of them names it too.
+    /// A zone that it names is that of one of the others, if one of them names it too.
     pub(in crate::runtime::stream) fn new<'a>(
         plan: Box<ServerTls>,
-        mut others: impl Iterator<Item = &'a Self>,
+        mut others: impl Iterator<Item = &'a Self> + Clone,
+        log: &Log,
     ) -> io::Result<Self> {
+        let caches = others.clone().filter_map(|other| other.inquirer.as_ref()?.cache.as_ref());
+        let inquirer = plan.ocsp.clone().map(|ocsp| Arc::new(inquirer(ocsp, caches)));
         let zone = match &plan.cache {
             SessionCache::Shared { name, size } => {
                 let same = |zone: &&Arc<Zone>| zone.name == *name && zone.size == *size;
@@ -62,13 +63,34 @@ impl Acceptor {
             _ => None,
         };
         let shared = zone.clone().map(|zone| zone as Arc<dyn context::Sessions>);
-        let context = context::server(&plan, shared).map_err(io::Error::other)?;
-        Ok(Self { context, plan, zone })
+        let staples = match &plan.stapling {
+            Some(stapling) => {
+                let stapler = Stapler::new(&plan, stapling, log).map_err(io::Error::other)?;
+                Some(Box::new(move |ssl: &SslRef| stapler.answer(ssl)) as context::Staples)
+            }
+            None => None,
+        };
+        let context = context::server(&plan, shared, staples).map_err(io::Error::other)?;
+        let pairs = Pairs::new(plan.tls.certificate_cache.clone());
+        Ok(Self { context, plan, zone, inquirer, pairs })
+    }
+
+    /// After a reload, files are what they are now.
+    pub(in crate::runtime::stream) fn refresh(&self) {
+        self.pairs.forget();
+    }
+
+    /// What has to be asked about a client that is as it should be otherwise.
+    pub(in crate::runtime::stream) fn inquire(&self, ssl: &SslRef) -> Option<Inquiry> {
+        Inquiry::begin(self.inquirer.as_ref()?, ssl)
     }
 
     pub(in crate::runtime::stream) fn begin(&self, named: &[Named<'_>]) -> Result<Ssl, String> {
         let mut ssl = fresh(&self.context)?;
-        named.iter().try_for_each(|named| present(&mut ssl, named))?;
+        named.iter().try_for_each(|named| self.pairs.present(&mut ssl, named))?;
+        if self.inquirer.is_some() {
+            inquiry::prepare(&mut ssl);
+        }
         ssl.set_accept_state();
         Ok(ssl)
     }
@@ -88,6 +110,14 @@ impl Acceptor {
     }
 }
 
+fn inquirer<'a>(plan: ocsp::Inquiry, mut caches: impl Iterator<Item = &'a Arc<Cache>>) -> Inquirer {
+    let cache = plan.cache.as_ref().map(|(name, size)| {
+        let known = caches.find(|cache| cache.name == *name && cache.size == *size);
+        known.map_or_else(|| Arc::new(Cache::new(name, *size)), Arc::clone)
+    });
+    Inquirer { plan, cache }
+}
+
 impl Connector {
     pub(in crate::runtime::stream) fn new(plan: Box<ClientTls>) -> io::Result<Self> {
         let sessions = Sessions::default();
@@ -101,7 +131,13 @@ impl Connector {
             kept.insert(peer.clone(), session);
         };
         let context = context::client(&plan, Some(Box::new(remember))).map_err(io::Error::other)?;
-        Ok(Self { context, plan, sessions })
+        let pairs = Pairs::new(plan.tls.certificate_cache.clone());
+        Ok(Self { context, plan, sessions, pairs })
+    }
+
+    /// After a reload, files are what they are now.
+    pub(in crate::runtime::stream) fn refresh(&self) {
+        self.pairs.forget();
     }
 
     /// A connection to the peer at `address`, which has to be `name`.
@@ -113,7 +149,7 @@ impl Connector {
         offers: &[Vec<u8>],
     ) -> Result<Ssl, String> {
         let mut ssl = fresh(&self.context)?;
-        named.iter().try_for_each(|named| present(&mut ssl, named))?;
+        named.iter().try_for_each(|named| self.pairs.present(&mut ssl, named))?;
         let failed = |call: &str, error| format!("{call} failed ({})", words::all(&error));
         if let (true, Ok(host)) = (self.plan.send_name, name.to_str())
             && !host.is_empty()
@@ -160,6 +196,12 @@ impl Connector {
     }
 }
 
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").field("plan", &self.plan).finish_non_exhaustive()
@@ -168,38 +210,6 @@ impl std::fmt::Debug for Connector {
 
 fn fresh(context: &SslContext) -> Result<Ssl, String> {
     Ssl::new(context).map_err(|error| format!("SSL_new() failed ({})", words::all(&error)))
-}
-
-/// Reads a certificate and its key now, and shows them in this connection.
-fn present(ssl: &mut Ssl, named: &Named<'_>) -> Result<(), String> {
-    let read = |name: &[u8], what: &str| -> Result<(String, Vec<u8>), String> {
-        if let Some(data) = name.strip_prefix(b"data:") {
-            return Ok(("data:".to_owned(), data.to_vec()));
-        }
-        let path = named.folder.join(name.to_path_lossy());
-        let bytes = std::fs::read(&path).map_err(|error| {
-            let said = words::unreadable(&path, &error);
-            format!("cannot load {what} \"{}\": BIO_new_file() failed ({said})", path.display())
-        })?;
-        Ok((path.display().to_string(), bytes))
-    };
-    if named.certificate.is_empty() {
-        return Ok(());
-    }
-    let (name, pem) = read(&named.certificate, "certificate")?;
-    let chain = material::chain(&name, &pem)?;
-    let failed = |call: &str, name: &str, error| {
-        format!("{call}(\"{name}\") failed ({})", words::all(&error))
-    };
-    ssl.set_certificate(&chain.certificate)
-        .map_err(|error| failed("SSL_use_certificate", &name, error))?;
-    for certificate in chain.rest {
-        ssl.add_chain_cert(certificate)
-            .map_err(|error| failed("SSL_add0_chain_cert", &name, error))?;
-    }
-    let (name, pem) = read(&named.key, "certificate key")?;
-    let key = material::key(&name, &pem, named.passwords)?;
-    ssl.set_private_key(&key).map_err(|error| failed("SSL_use_PrivateKey", &name, error))
 }
 
 fn peer_index() -> Index<Ssl, String> {

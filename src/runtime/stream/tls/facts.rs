@@ -7,6 +7,7 @@ use openssl::hash::MessageDigest;
 use openssl::ssl::{NameType, SslRef};
 use openssl::x509::{X509, X509VerifyResult};
 
+use super::inquiry::refusal;
 use crate::kernel::openssl as native;
 use crate::plan::fact::Fact;
 
@@ -35,6 +36,11 @@ fn value(ssl: &SslRef, fact: &Fact) -> Option<Vec<u8>> {
         Fact::SslServerName => ssl.servername_raw(NameType::HOST_NAME).map(<[u8]>::to_vec),
         Fact::SslAlpnProtocol => ssl.selected_alpn_protocol().map(<[u8]>::to_vec),
         Fact::SslClientVerify => Some(verdict(ssl)),
+        Fact::SslSigalg => native::signature(ssl, native::Role::Server).map(String::into_bytes),
+        Fact::SslClientSigalg => {
+            native::signature(ssl, native::Role::Client).map(String::into_bytes)
+        }
+        Fact::SslSigalgs => list(native::offered_signatures(ssl)),
         _ => of_certificate(&ssl.peer_certificate()?, fact),
     }
 }
@@ -42,7 +48,10 @@ fn value(ssl: &SslRef, fact: &Fact) -> Option<Vec<u8>> {
 fn verdict(ssl: &SslRef) -> Vec<u8> {
     match (ssl.peer_certificate(), ssl.verify_result()) {
         (None, _) => b"NONE".to_vec(),
-        (Some(_), X509VerifyResult::OK) => b"SUCCESS".to_vec(),
+        (Some(_), X509VerifyResult::OK) => match refusal(ssl) {
+            Some(why) => format!("FAILED:{why}").into_bytes(),
+            None => b"SUCCESS".to_vec(),
+        },
         (Some(_), error) => format!("FAILED:{}", error.error_string()).into_bytes(),
     }
 }
@@ -78,10 +87,6 @@ fn of_certificate(certificate: &X509, fact: &Fact) -> Option<Vec<u8>> {
             let digest = certificate.digest(MessageDigest::sha1()).ok()?;
             let digits = digest.iter().map(|byte| format!("{byte:02x}"));
             Some(digits.collect::<String>().into_bytes())
-        }
-        Fact::SslClientSigalg => {
-            let name = certificate.signature_algorithm().object().nid().short_name().ok()?;
-            Some(name.as_bytes().to_vec())
         }
         Fact::SslClientVStart => Some(certificate.not_before().to_string().into_bytes()),
         Fact::SslClientVEnd => Some(certificate.not_after().to_string().into_bytes()),

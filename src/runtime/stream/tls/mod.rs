@@ -1,5 +1,6 @@
 //! TLS of sessions: what a server ends and begins it with ([`endpoint`]), one connection of it
-//! ([`channel`]), and what variables tell of it ([`facts`]).
+//! ([`channel`]), what variables tell of it ([`facts`]). [`zone`] is what
+//! servers share of sessions, [`stapler`] and [`inquiry`] ask whether certificates are revoked.
 //!
 //! Plain sessions know nothing of all this: a session that has a channel has it in a box, and its
 //! bytes go by [`super::relay`]'s own way for such sessions. Read [`channel`] next.
@@ -7,11 +8,16 @@
 mod channel;
 mod endpoint;
 mod facts;
+mod inquiry;
+mod pairs;
+mod stapler;
 mod zone;
 
 pub(super) use channel::{Channel, Moved, Shake};
-pub(super) use endpoint::{Acceptor, Connector, Named};
+pub(super) use endpoint::{Acceptor, Connector};
 pub(super) use facts::fact;
+pub(super) use inquiry::{Asked, Inquiry};
+pub(super) use pairs::Named;
 
 use crate::proxy::session::Side;
 
@@ -19,6 +25,8 @@ use crate::proxy::session::Side;
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     by_side: [Option<Channel>; 2],
+    /// What is being asked about the client, before it comes any further.
+    pub(super) inquiry: Option<Box<Inquiry>>,
 }
 
 impl Channels {
