@@ -110,12 +110,13 @@ fn tls_towards_peers(stream: &mut Stream, place: &Place<'_>, out: &mut Diagnosti
 fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out: &mut Diagnostics) {
     let outer = &stream.settings.ssl;
     for server in &mut stream.servers {
-        let Some(listen) = server.listens.iter().rfind(|listen| listen.ssl) else { continue };
         let typed = server.settings.ssl.over(outer);
-        if typed.ech.is_some() {
+        let listen = server.listens.iter().rfind(|listen| listen.ssl);
+        if typed.ech.is_some() && (listen.is_some() || typed.common.certificates.is_some()) {
             let message = "\"ssl_ech_file\" is not supported on this platform, ignored";
             out.push(Diagnostic::warning("nginx/tls", message));
         }
+        let Some(listen) = listen else { continue };
         let mut warnings = Vec::new();
         let loaded = load::server(&typed, place, &mut warnings);
         out.extend(warnings.into_iter().map(|text| Diagnostic::warning("nginx/tls", text)));

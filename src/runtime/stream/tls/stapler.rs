@@ -3,13 +3,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{SslContext, SslRef};
 use openssl::x509::X509;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use crate::plan::ocsp::{Responder, Stapling};
@@ -94,14 +96,16 @@ impl Stapler {
 impl Staple {
     fn answer(self: &Arc<Self>, now: Instant, ssl: &SslRef) -> Option<Arc<[u8]>> {
         let mut state = self.state();
-        if !state.asking && state.renew.is_none_or(|at| at <= now)
-            // Outside of a worker there is nobody to do it.
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
+        if !state.asking && state.renew.is_none_or(|at| at <= now) {
             state.asking = true;
             let asking = Asking(Arc::clone(self));
             let context = ssl.ssl_context().to_owned();
-            runtime.spawn(async move { asking.0.ask(&context).await });
+            let job = async move { asking.0.ask(&context).await };
+            // A job that nobody takes says so when it is dropped, after this lock is.
+            let refused = errands().and_then(|errands| errands.send(Box::pin(job)).err());
+            drop(state);
+            drop(refused);
+            state = self.state();
         }
         let good = state.until.is_some_and(|until| until > now);
         state.response.as_ref().filter(|_| good).map(Arc::clone)
@@ -190,6 +194,26 @@ impl Drop for Asking {
             state.renew = Some(now + AHEAD);
         }
     }
+}
+
+type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The thread that runs errands for all workers, started with the first one; `None`: it can't be.
+fn errands() -> Option<&'static UnboundedSender<Errand>> {
+    static ERRANDS: OnceLock<Option<UnboundedSender<Errand>>> = OnceLock::new();
+    let start = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let (sender, mut inbox) = unbounded_channel::<Errand>();
+        let run = async move {
+            while let Some(errand) = inbox.recv().await {
+                tokio::spawn(errand);
+            }
+        };
+        let thread = std::thread::Builder::new().name("nginx".into());
+        thread.spawn(move || runtime.block_on(run)).ok()?;
+        Some(sender)
+    };
+    ERRANDS.get_or_init(start).as_ref()
 }
 
 async fn exchange(peer: SocketAddr, request: &[u8]) -> io::Result<Heard> {
