@@ -45,6 +45,11 @@ impl Average {
         self.seconds = Some(known + (took - known) * SHARE_OF_THE_LAST);
     }
 
+    /// For another balancer, which won't hear of how the sessions of this one go on.
+    pub(super) fn settled(self) -> Self {
+        Self { waiting: 0, begun: 0.0, ..self }
+    }
+
     fn value(&self, inflight: bool, at: f64) -> f64 {
         let known = self.seconds.unwrap_or(0.0);
         if !inflight || self.waiting == 0 {

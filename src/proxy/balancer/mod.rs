@@ -172,6 +172,14 @@ impl Balancer {
         !self.single && self.peers.fail(index, now)
     }
 
+    /// A session that was begun before the peers changed has failed with one that may still be
+    /// among them.
+    pub fn hear_of_failure(&mut self, now: Instant, peer: &Peer) {
+        if let Some(index) = self.peers.place(peer).filter(|_| !self.single) {
+            self.peers.fail(index, now);
+        }
+    }
+
     /// The session ended.
     pub fn release(&mut self, lease: Lease) {
         self.peers.end(lease.peer());

@@ -176,6 +176,13 @@ impl Peers {
         out
     }
 
+    /// Where a peer of another balancer is here, if it is.
+    pub(super) fn place(&self, peer: &Peer) -> Option<usize> {
+        let same =
+            |state: &State| state.peer.address == peer.address && state.peer.name == peer.name;
+        self.states.iter().position(same)
+    }
+
     /// Takes over what `old` knew of the same addresses of the same servers.
     pub(super) fn inherit(&mut self, old: &Self) {
         let key = |peer: &Peer| -> (String, Address) { (peer.name.clone(), peer.address.clone()) };
@@ -187,7 +194,7 @@ impl Peers {
             let known = &old.states[*at];
             (state.fails, state.failed, state.checked) = (known.fails, known.failed, known.checked);
             state.sessions = Arc::clone(&known.sessions);
-            state.average = known.average;
+            state.average = known.average.settled();
             let max_fails = state.peer.max_fails;
             if max_fails != 0 && state.fails >= max_fails {
                 self.flags[index] |= FAILED;

@@ -191,3 +191,26 @@ fn broken_replies_are_no_replies() {
     assert_eq!(play.resolver.counts().ignored, whole.len() as u64 + 2);
     assert_eq!(play.reply(0, 0, 1, "a.test", "127.0.0.1"), "1=[127.0.0.1]");
 }
+
+/// What the fuzz target asks for, without its tools: whoever asks is answered once, whatever comes.
+#[test]
+fn replies_with_changed_bytes_do_no_harm() {
+    let whole = reply(1, "a.test", "127.0.0.1");
+    let mut state = 1_u64;
+    for _ in 0..20_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..3 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = (state >> 33) as usize % bytes.len();
+            bytes[at] = (state >> 24) as u8;
+        }
+        let mut play = Play::new(settings(2));
+        play.resolver.ask(play.at(0), 1, "a.test", &mut play.out);
+        play.resolver.receive(play.at(1), (0, false), &bytes, &mut play.out);
+        play.resolver.receive(play.at(1), (0, true), &bytes, &mut play.out);
+        play.resolver.expire(play.at(7000), &mut play.out);
+        let answers = play.out.iter().filter(|it| matches!(it, Action::Answer { .. })).count();
+        assert_eq!(answers, 1);
+        assert!(play.resolver.is_idle());
+    }
+}

@@ -14,6 +14,7 @@ mod engine;
 mod log;
 mod names;
 mod placing;
+mod pool;
 mod record;
 mod relay;
 mod role;

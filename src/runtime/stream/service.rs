@@ -5,30 +5,25 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 
 use super::access::{Access, AccessLogs};
 use super::admission::{self, Guard, Guards, Zone};
 use super::engine;
 use super::log::{Log, Logbook};
 use super::names::Names;
+use super::pool::Pool;
 use super::tls::{Acceptor, Connector};
 use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
-use crate::plan::stream::{
-    Address, Balance, Content, Listener, Peer, Second, Server, ServerId, Timed, Transport, Upstream,
-};
+use crate::plan::stream::{Address, Content, Listener, Server, ServerId, Transport};
 use crate::plan::tls::{ClientTls, ServerTls};
-use crate::proxy::balancer::{Balancer, Lease};
-use crate::proxy::resolver::roster::Roster;
 use crate::proxy::variable::Variables;
-use crate::text::Span;
 
 /// Upstreams of one plan, by name in lower case.
 type Upstreams = Arc<HashMap<String, Arc<Pool>>>;
@@ -134,39 +129,6 @@ impl Stage {
     }
 }
 
-/// An upstream with the state of its balancer, which all workers share.
-#[derive(Debug)]
-pub(super) struct Pool {
-    pub(super) upstream: Upstream,
-    /// Of the peers, in their order, as the kernel wants them.
-    pub(super) addresses: Vec<SockAddr>,
-    /// The same as logs and `$upstream_addr` have them.
-    pub(super) shown: Vec<Box<str>>,
-    measures: Option<Timed>,
-    balancer: Mutex<Balancer>,
-    /// Where servers have `resolve`: this is then the upstream as the config has it, and sessions
-    /// are given [`Pool::current`].
-    pub(super) late: Option<Box<Late>>,
-}
-
-/// Peers that come and go.
-#[derive(Debug)]
-pub(super) struct Late {
-    roster: Mutex<Roster>,
-    current: Mutex<Arc<Pool>>,
-}
-
-impl Late {
-    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
-        // Whole after any panic: what is done to it is done in one step.
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn current(&self) -> MutexGuard<'_, Arc<Pool>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Generation {
     /// # Errors
     /// A log file that can't be opened, a peer's address that can't be connected to, or
@@ -185,7 +147,7 @@ impl Generation {
         let pools: Vec<Arc<Pool>> = plan
             .upstreams
             .drain(..)
-            .map(|upstream| Pool::build(upstream, old))
+            .map(|upstream| Pool::build(upstream, old.map_or(&[], |old| &old.pools)))
             .collect::<io::Result<_>>()?;
         let named =
             pools.iter().map(|pool| (pool.upstream.name.to_ascii_lowercase(), Arc::clone(pool)));
@@ -408,113 +370,4 @@ fn prepare(socket: &OwnedFd, listener: &Listener, server: &Server) -> io::Result
         SockRef::from(socket).set_tcp_nodelay(server.tcp_nodelay)?;
     }
     Ok(())
-}
-
-impl Pool {
-    /// An upstream that is configured as before keeps its state whole; of a changed one, the peers
-    /// that stayed keep theirs.
-    fn build(upstream: Upstream, old: Option<&Generation>) -> io::Result<Arc<Self>> {
-        let mut known = old.iter().flat_map(|old| &old.pools);
-        let known = known.find(|pool| pool.upstream.name == upstream.name);
-        if let Some(known) = known.filter(|known| known.upstream == upstream) {
-            return Ok(Arc::clone(known));
-        }
-        let late = match Roster::new(&upstream, Instant::now()) {
-            None => None,
-            Some(mut roster) => {
-                if let Some(late) = known.and_then(|known| known.late.as_ref()) {
-                    roster.inherit(&late.roster());
-                }
-                let current = Self::with(&upstream, roster.peers(), known.map(|it| it.current()))?;
-                Some(Box::new(Late { roster: Mutex::new(roster), current: Mutex::new(current) }))
-            }
-        };
-        Self::assemble(upstream, late, known.map(|known| known.current()))
-    }
-
-    /// The same upstream with these peers instead.
-    fn with(
-        upstream: &Upstream,
-        peers: Vec<Peer>,
-        known: Option<Arc<Self>>,
-    ) -> io::Result<Arc<Self>> {
-        let upstream = Upstream { peers, names: Vec::new(), resolver: None, ..upstream.clone() };
-        Self::assemble(upstream, None, known)
-    }
-
-    /// `known` is what came before it: its peers that stay keep their state.
-    fn assemble(
-        upstream: Upstream,
-        late: Option<Box<Late>>,
-        known: Option<Arc<Self>>,
-    ) -> io::Result<Arc<Self>> {
-        let mut balancer = Balancer::new(&upstream, seed());
-        if let Some(known) = known {
-            balancer.inherit(&known.balancer());
-        }
-        let addresses = upstream.peers.iter().map(|peer| match &peer.address {
-            Address::Tcp(address) => Ok(SockAddr::from(*address)),
-            Address::Unix(path) => SockAddr::unix(path),
-        });
-        let addresses = addresses.collect::<io::Result<_>>()?;
-        let shown = upstream.peers.iter().map(|peer| peer.address.to_string().into()).collect();
-        let measures = balancer.measures();
-        let balancer = Mutex::new(balancer);
-        Ok(Arc::new(Self { upstream, addresses, shown, measures, balancer, late }))
-    }
-
-    /// With its peers as of now.
-    pub(super) fn current(self: &Arc<Self>) -> Arc<Self> {
-        match &self.late {
-            None => Arc::clone(self),
-            Some(late) => Arc::clone(&late.current()),
-        }
-    }
-
-    /// The roster has changed: sessions from now on get peers that are on it. Those that have one
-    /// keep it.
-    pub(super) fn renew(&self) -> io::Result<()> {
-        let Some(late) = &self.late else { return Ok(()) };
-        let peers = late.roster().peers();
-        let known = Arc::clone(&late.current());
-        let current = Self::with(&self.upstream, peers, Some(known))?;
-        *late.current() = current;
-        Ok(())
-    }
-
-    /// What a variable names by its address, or by a name with these addresses.
-    ///
-    /// # Errors
-    /// A path that the kernel can't connect to.
-    pub(super) fn of_addresses(name: &str, addresses: Vec<Address>) -> io::Result<Arc<Self>> {
-        let upstream = Upstream::of_addresses(name, &addresses, Span::default());
-        Self::assemble(upstream, None, None)
-    }
-
-    /// Sessions fill in its key, or tell how long its peers take.
-    pub(super) fn needs_records(&self) -> bool {
-        match &self.upstream.balance {
-            Balance::Hash { .. } | Balance::LeastTime { .. } => true,
-            Balance::Random { two } => matches!(two, Some(Second::LeastTime(_))),
-            Balance::RoundRobin | Balance::LeastConn => false,
-        }
-    }
-
-    /// For `least_time`.
-    pub(super) fn measured(&self, lease: &mut Lease, until: Timed, took: Duration) {
-        if self.measures == Some(until) {
-            self.balancer().measured(lease, took);
-        }
-    }
-
-    pub(super) fn balancer(&self) -> MutexGuard<'_, Balancer> {
-        // Its state is plain numbers: whole after any panic.
-        self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// For chance: different in each process and for each upstream.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
 }

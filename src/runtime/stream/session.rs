@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::conversation::Line;
 use super::engine::Wish;
+use super::pool::Pool;
 use super::record::Record;
 use super::relay::Flow;
-use super::service::{Entrance, Pool};
+use super::service::Entrance;
 use super::timers::Tick;
 use super::tls::{Channel, Channels};
 use crate::plan::process::LogLevel;

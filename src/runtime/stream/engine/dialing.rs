@@ -19,9 +19,10 @@ use crate::proxy::balancer::Search;
 use crate::proxy::message::{Client, Doing, Errno, connect_level};
 use crate::proxy::session::{Dialing, Disabled, Side, Status, Step};
 use crate::runtime::stream::conversation::Line;
+use crate::runtime::stream::pool::Pool;
 use crate::runtime::stream::record::Record;
 use crate::runtime::stream::relay::{Flow, Readiness};
-use crate::runtime::stream::service::{Entrance, Pool};
+use crate::runtime::stream::service::Entrance;
 
 impl Engine {
     /// Begins a session, which then has to [arrive](Self::arrive). `None`: there is no room.
@@ -243,6 +244,7 @@ impl Engine {
         let Phase::Dialing(dialing) = &mut session.phase else { return None };
         let peer = lease.peer();
         let (step, Disabled(disabled)) = dialing.failed(now, lease, &mut pool.balancer());
+        pool.pass_on(now, peer);
         if disabled {
             let mut context = session.context(doing);
             context.upstream = Some(&pool.shown[peer]);

@@ -16,7 +16,7 @@ use crate::plan::process::LogLevel;
 use crate::plan::stream::Address;
 use crate::proxy::resolver::{Answer, Failure, Found};
 use crate::proxy::session::Status;
-use crate::runtime::stream::service::Pool;
+use crate::runtime::stream::pool::Pool;
 
 /// An answer comes when `resolver_timeout` has passed at the latest; if it doesn't, the session
 /// waits no longer than this.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Engine, Key};
 use crate::plan::endpoint::Endpoint;
-use crate::runtime::stream::service::Pool;
+use crate::runtime::stream::pool::Pool;
 
 impl Engine {
     /// Where no peer can be found, the session ends with status 500, as in nginx (1.22, watched).

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::counters::Counters;
 use super::log::Log;
-use super::service::Pool;
+use super::pool::Pool;
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Resolver as Settings;
 use crate::proxy::resolver::{Action, Answer, Failure, Found, Places, Ticket};
