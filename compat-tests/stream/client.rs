@@ -68,6 +68,14 @@ impl Client {
         }
     }
 
+    /// Past TLS, where there is TLS.
+    pub(super) fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Client::Tls(stream) => stream.get_mut().write_all(bytes),
+            other => other.send(bytes),
+        }
+    }
+
     /// Reads until there are `count` bytes, or the end; a datagram if it is UDP.
     pub(super) fn receive(&mut self, count: usize) -> String {
         let mut bytes = vec![0; count];

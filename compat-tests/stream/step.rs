@@ -201,6 +201,7 @@ fn of_client(world: &mut World, name: &str, verb: &str, rest: &[&str], bytes: &[
             }
             Ok(NOTHING)
         }
+        ("raw", [_]) => done(client.send_raw(&bytes[0])),
         ("recv", [count]) => Ok(vec![client.receive(number(count)?)]),
         ("recv", []) => Ok(vec![client.receive(match client {
             Client::Udp(_) => 65536,
