@@ -114,6 +114,50 @@ fn nginx_claims_have_fixtures() {
     assert!(unproven.is_empty(), "claimed, but in no fixture: {unproven:?}");
 }
 
+/// What works, and what no case of the stream suite can show.
+const UNPLAYED: &[(&str, &str)] = &[
+    ("debug_points", "stops or dumps the process at an inner inconsistency only"),
+    (
+        "least_time",
+        "nginx 1.31 alone; fixtures/nginx has its grammar, the balancer's tests its choice",
+    ),
+    ("ssl_certificate_compression", "what clients of the suite don't offer"),
+    ("server_name", "its own tests, until its cases are there"),
+    ("server_names_hash_max_size", "changes how fast names are found, nothing else"),
+    ("server_names_hash_bucket_size", "changes how fast names are found, nothing else"),
+    ("$server_name", "its own tests, until its cases are there"),
+    ("$ssl_sigalgs", "nginx 1.31 alone"),
+];
+
+/// Each directive that works, and each variable, is in a case that the real nginx plays, too.
+#[test]
+fn what_works_is_played() {
+    let mut text = String::new();
+    for area in std::fs::read_dir(format!("{FIXTURES}/stream")).unwrap() {
+        let Ok(cases) = std::fs::read_dir(area.unwrap().path()) else { continue };
+        for case in cases.map(|case| case.unwrap().path()) {
+            if case.extension().is_some_and(|it| it == "case") {
+                text.push_str(&std::fs::read_to_string(case).unwrap());
+            }
+        }
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = text.split(|c| !is_name(c)).collect();
+    let works = directives::all()
+        .filter(|row| matches!(row.support, Support::Full | Support::Partial(_)))
+        .filter(|row| !words.contains(row.name))
+        .map(|row| row.name.to_owned());
+    // A name that ends in _ is the beginning of many. GeoIP's need its databases.
+    let variables = Fact::NAMES.iter().filter(|name| !name.starts_with("geoip_"));
+    let is_used =
+        |name: &str| text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"));
+    let variables = variables.filter(|name| !is_used(name)).map(|name| format!("${name}"));
+    let unplayed: BTreeSet<String> = works.chain(variables).collect();
+    let excused = |name: &&String| UNPLAYED.iter().any(|(one, _)| one == name);
+    let missing: Vec<_> = unplayed.iter().filter(|name| !excused(name)).collect();
+    assert!(missing.is_empty(), "in no case of fixtures/stream: {missing:?}");
+}
+
 /// Newer than the nginx that the fixtures were recorded with, 1.22.1.
 fn is_newer(row: &Directive<NginxConfig>) -> bool {
     let mut parts = row.since.unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
