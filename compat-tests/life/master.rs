@@ -127,10 +127,19 @@ impl Master {
         children(master).into_iter().filter(|pid| title(*pid).contains("worker process")).collect()
     }
 
+    /// Masters and their children. The masters stand still: they would replace workers that are
+    /// killed before them, by some that nobody would find after their own death.
     fn everyone(&self) -> Vec<i32> {
         let folder = self.folder.path().display().to_string();
-        let masters = processes().filter(|pid| title(*pid).contains(&folder));
-        masters.flat_map(|master| children(master).into_iter().chain([master])).collect()
+        let masters: Vec<i32> = processes().filter(|pid| title(*pid).contains(&folder)).collect();
+        for master in &masters {
+            let _ = kill(Pid::from_raw(*master), Signal::SIGSTOP);
+        }
+        wait_for(|| masters.iter().all(|master| stands_still(*master)));
+        masters
+            .into_iter()
+            .flat_map(|master| children(master).into_iter().chain([master]))
+            .collect()
     }
 }
 
@@ -180,6 +189,13 @@ pub(super) fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
 pub(super) fn title(pid: i32) -> String {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+/// Stopped, or gone.
+fn stands_still(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('T' | 'Z' | 'X'))
 }
 
 fn children(pid: i32) -> Vec<i32> {

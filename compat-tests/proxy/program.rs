@@ -96,6 +96,16 @@ impl Program {
         }
     }
 
+    /// Waits until the log has `text` so many times; `IP` is this program's address.
+    pub(super) fn logs_times(&self, text: &str, count: usize) {
+        let text = text.replace("IP", &ip(self.which));
+        let until = Instant::now() + Duration::from_secs(20);
+        while self.log().matches(&text).count() < count {
+            assert!(Instant::now() < until, "{:?}: {text:?} in\n{}", self.which, self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The lines about sessions, without what differs from run to run: times, process ids, the
     /// numbers and ports of connections, and which of the two addresses it was.
     pub(super) fn story(&self) -> Vec<String> {
