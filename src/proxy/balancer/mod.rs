@@ -11,9 +11,12 @@ mod least_conn;
 mod least_time;
 mod peer;
 mod random;
+mod ranks;
 mod ring;
 mod round_robin;
 mod search;
+#[cfg(test)]
+mod storm;
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,7 @@ use hash::Shares;
 use least_time::Clock;
 use peer::Peers;
 use random::{Chance, Two};
+use ranks::Ranks;
 use ring::Ring;
 pub use search::Search;
 
@@ -34,7 +38,14 @@ pub struct Balancer {
     single: bool,
     /// How many attempts one session may make: each peer once, those marked `down` not counted.
     attempts: u32,
+    /// So many peers are looked at one by one.
+    few: usize,
+    /// How others stand; made by the first pick that needs it.
+    ranks: Option<Box<Ranks>>,
 }
+
+/// Up to here a look at each peer is faster than keeping them in order (measured).
+const FEW: usize = 64;
 
 #[derive(Debug)]
 enum Method {
@@ -101,7 +112,7 @@ impl Balancer {
         let single = upstream.peers.len() == 1;
         let attempts = upstream.peers.iter().filter(|peer| !peer.down).count() as u32;
         let method = Method::new(&upstream.balance, &peers, seed);
-        Self { peers, method, single, attempts }
+        Self { peers, method, single, attempts, few: FEW, ranks: None }
     }
 
     /// How many attempts one session may make.
@@ -122,6 +133,7 @@ impl Balancer {
             self.choose(now, search)?
         };
         self.peers.begin(index, now);
+        self.changed(index);
         let mut begun = None;
         if self.method.clock().is_some() {
             self.peers.begin_time(now);
@@ -133,18 +145,49 @@ impl Balancer {
     }
 
     fn choose(&mut self, now: Instant, search: &mut Search) -> Option<usize> {
-        let peers = &mut self.peers;
-        let chosen = match &mut self.method {
-            Method::RoundRobin => None,
-            Method::LeastConn => return least_conn::pick(peers, now, search),
-            Method::LeastTime(clock) => return least_time::pick(peers, *clock, now, search),
-            Method::Hash(shares) => hash::pick(shares, peers, now, search),
-            Method::Ring(ring) => ring::pick(ring, peers, now, search),
-            Method::Random { shares, chance, two } => {
+        self.rank();
+        let (peers, ranks) = (&mut self.peers, self.ranks.as_deref_mut());
+        let chosen = match (&mut self.method, ranks) {
+            (Method::RoundRobin, _) => None,
+            (Method::LeastConn, Some(ranks)) => return ranks.pick(peers, now, search),
+            (Method::LeastConn, None) => return least_conn::pick(peers, now, search),
+            (Method::LeastTime(clock), _) => return least_time::pick(peers, *clock, now, search),
+            (Method::Hash(shares), _) => hash::pick(shares, peers, now, search),
+            (Method::Ring(ring), ranks) => ring::pick(ring, peers, ranks, now, search),
+            (Method::Random { shares, chance, two }, _) => {
                 random::pick((shares, chance), *two, peers, now, search)
             }
         };
-        chosen.or_else(|| round_robin::pick(&mut self.peers, now, search))
+        chosen.or_else(|| match &mut self.ranks {
+            Some(ranks) => ranks.pick(&mut self.peers, now, search),
+            None => round_robin::pick(&mut self.peers, now, search),
+        })
+    }
+
+    /// Where peers are many they are kept in order, as long as nobody else changes what they are
+    /// ordered by: other plans' sessions don't say when they end.
+    fn rank(&mut self) {
+        let by_load = matches!(self.method, Method::LeastConn);
+        let timed = matches!(self.method, Method::LeastTime(_));
+        let ranked = self.peers.len() > self.few && !timed && (!by_load || self.peers.are_own());
+        match (&self.ranks, ranked) {
+            (None, true) => self.ranks = Some(Box::new(Ranks::new(&mut self.peers, by_load))),
+            (Some(_), false) => {
+                if let Some(ranks) = self.ranks.take() {
+                    ranks.dissolve(&mut self.peers);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn changed(&mut self, peer: usize) {
+        if self.ranks.is_some() {
+            self.rank();
+        }
+        if let Some(ranks) = &mut self.ranks {
+            ranks.changed(&mut self.peers, peer);
+        }
     }
 
     /// The peer answered: failures from before this `fail_timeout` window are forgotten. The lease goes on.
@@ -169,7 +212,9 @@ impl Balancer {
     pub fn fail(&mut self, now: Instant, lease: Lease) -> bool {
         let index = lease.peer();
         self.release(lease);
-        !self.single && self.peers.fail(index, now)
+        let out = !self.single && self.peers.fail(index, now);
+        self.changed(index);
+        out
     }
 
     /// A session that was begun before the peers changed has failed with one that may still be
@@ -183,6 +228,7 @@ impl Balancer {
     /// The session ended.
     pub fn release(&mut self, lease: Lease) {
         self.peers.end(lease.peer());
+        self.changed(lease.peer());
         if let Some(begun) = lease.begun {
             self.peers.average_mut(lease.peer()).end(f64::from(begun), None);
         }
@@ -192,7 +238,12 @@ impl Balancer {
     /// weight is the same, their turn in the round robin. So a reload sends no session to a peer
     /// that is known to be dead, and `max_conns` counts the sessions of the old plan too.
     pub fn inherit(&mut self, old: &Self) {
-        self.peers.inherit(&old.peers);
+        let current = |peer: usize| match &old.ranks {
+            Some(ranks) => ranks.current(&old.peers, peer),
+            None => old.peers.shares[peer].current,
+        };
+        self.peers.inherit(&old.peers, current);
+        self.ranks = None;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::least_time::Average;
@@ -30,6 +30,15 @@ pub(super) struct Peers {
     states: Vec<State>,
     /// What `least_time` counts from; the first use.
     origin: Option<Instant>,
+    census: Census,
+}
+
+/// Sessions of all peers together: those that began here, and all, also those of the plans before
+/// and after, which share the peers' counts.
+#[derive(Debug, Default)]
+struct Census {
+    own: u64,
+    all: Arc<AtomicU64>,
 }
 
 /// A peer's weights in the round robin.
@@ -76,6 +85,7 @@ impl Peers {
             flags: peers.iter().map(flags).collect(),
             states: peers.iter().map(state).collect(),
             origin: None,
+            census: Census::default(),
         }
     }
 
@@ -128,6 +138,16 @@ impl Peers {
         flags & DOWN == 0 && !resting && !self.is_full(index)
     }
 
+    pub(super) fn is_down(&self, index: usize) -> bool {
+        self.flags[index] & DOWN != 0
+    }
+
+    /// Whether more than its weight counts in a pick.
+    pub(super) fn is_odd(&self, index: usize) -> bool {
+        let share = &self.shares[index];
+        self.flags[index] & (FAILED | LIMITED) != 0 || share.effective < share.weight
+    }
+
     /// Without regard to failures.
     pub(super) fn is_open(&self, index: usize) -> bool {
         self.flags[index] & DOWN == 0 && !self.is_full(index)
@@ -142,6 +162,8 @@ impl Peers {
     pub(super) fn begin(&mut self, index: usize, now: Instant) {
         let state = &mut self.states[index];
         state.sessions.fetch_add(1, Relaxed);
+        self.census.own += 1;
+        self.census.all.fetch_add(1, Relaxed);
         if state.window_over(now) {
             state.checked = Some(now);
         }
@@ -150,6 +172,13 @@ impl Peers {
     pub(super) fn end(&mut self, index: usize) {
         let sessions = &self.states[index].sessions;
         let _ = sessions.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
+        self.census.own = self.census.own.saturating_sub(1);
+        self.census.all.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether all sessions of its peers began here, so that nobody else changes their counts.
+    pub(super) fn are_own(&self) -> bool {
+        self.census.own == self.census.all.load(Relaxed)
     }
 
     pub(super) fn succeed(&mut self, index: usize) {
@@ -184,11 +213,13 @@ impl Peers {
     }
 
     /// Takes over what `old` knew of the same addresses of the same servers.
-    pub(super) fn inherit(&mut self, old: &Self) {
+    /// `current`: what `old` says of a peer's current weight.
+    pub(super) fn inherit(&mut self, old: &Self, current: impl Fn(usize) -> i64) {
         let key = |peer: &Peer| -> (String, Address) { (peer.name.clone(), peer.address.clone()) };
         let places = old.states.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(at, state)| (key(&state.peer), at)).collect();
         self.origin = old.origin;
+        self.census.all = Arc::clone(&old.census.all);
         for (index, state) in self.states.iter_mut().enumerate() {
             let Some(at) = places.get(&key(&state.peer)) else { continue };
             let known = &old.states[*at];
@@ -200,7 +231,7 @@ impl Peers {
                 self.flags[index] |= FAILED;
             }
             if state.peer.weight == known.peer.weight {
-                self.shares[index] = old.shares[*at];
+                self.shares[index] = Share { current: current(*at), ..old.shares[*at] };
             }
         }
     }

@@ -29,7 +29,7 @@ impl Chance {
     }
 
     /// Below `limit`, each with the same chance.
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }
 }

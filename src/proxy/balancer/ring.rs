@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::hash::crc32;
 use super::peer::Peers;
+use super::ranks::Ranks;
 use super::round_robin;
 use super::search::Search;
 
@@ -69,6 +70,7 @@ fn points_of(name: &str, weight: u32) -> impl Iterator<Item = u32> {
 pub(super) fn pick(
     ring: &Ring,
     peers: &mut Peers,
+    mut ranks: Option<&mut Ranks>,
     now: Instant,
     search: &mut Search,
 ) -> Option<usize> {
@@ -80,8 +82,12 @@ pub(super) fn pick(
             ring.points.partition_point(|(point, _)| *point < crc) as u64
         });
         let (_, server) = ring.points[(at % ring.points.len() as u64) as usize];
-        let among = ring.servers[server as usize].iter().map(|peer| *peer as usize);
-        found = round_robin::pick_of(peers, among, now, search);
+        let among = || ring.servers[server as usize].iter().map(|peer| *peer as usize);
+        let aside = ranks.as_mut().map(|ranks| ranks.step_aside(peers, among()));
+        found = round_robin::pick_of(peers, among(), now, search);
+        if let (Some(ranks), Some(aside)) = (&mut ranks, aside) {
+            ranks.come_back(peers, aside);
+        }
         key.at = Some(at + u64::from(found.is_none()));
         key.misses += u32::from(found.is_none());
     }

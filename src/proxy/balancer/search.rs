@@ -28,6 +28,13 @@ impl Search {
         self.tried.contains(peer)
     }
 
+    pub(super) fn tried(&self) -> impl Iterator<Item = usize> {
+        let words = self.tried.0.iter().copied().enumerate().filter(|(_, word)| *word != 0);
+        words.flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 64 + bit)
+        })
+    }
+
     pub(super) fn is_first(&self) -> bool {
         self.tried.0.is_empty()
     }
