@@ -58,8 +58,8 @@ macro_rules! areas {
 }
 
 areas! {
-    access balance bind cli doors life limit listen log logic logs preface preread proxy_ssl resolver
-    ssl stress tcp udp upstream variable variables
+    access balance bind cli doors life limit listen log logic logs names preface preread proxy_ssl
+    resolver ssl stress tcp udp upstream variable variables
 }
 
 /// Every case belongs to a test and has a record, and there are as many as promised.

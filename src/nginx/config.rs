@@ -37,6 +37,8 @@ pub struct NginxConfig {
     pub foreign: Vec<ForeignServer>,
     /// Where those blocks stand.
     pub foreign_blocks: Vec<(&'static str, Span)>,
+    /// This host's, in lower case.
+    pub hostname: String,
     /// `-e`
     pub error_log: Option<PathBuf>,
     /// What was read, in order.
@@ -109,6 +111,8 @@ pub struct Stream {
     /// Index of an upstream by its name in lower case.
     pub upstream_names: HashMap<String, usize>,
     pub limit_zones: Vec<LimitZone>,
+    /// Where its servers listen.
+    pub addresses: super::listening::Addresses,
     /// Shared memory, by name.
     pub zones: HashMap<bstr::BString, Zone>,
     /// `proxy_pass HOST:PORT`, by host in lower case: no upstream may have such a name.
@@ -146,6 +150,8 @@ pub struct Server {
     pub open: Span,
     pub settings: Settings,
     pub listens: Vec<Listen>,
+    /// `server_name`
+    pub names: Vec<super::server_name::Name>,
     /// Found when `stream {}` ends: see [`super::tls::load`].
     pub tls: super::tls::Found,
     /// There was a `listen`, right or wrong.
@@ -182,6 +188,7 @@ pub struct Listen {
     pub addresses: Vec<Address>,
     pub udp: bool,
     pub ssl: bool,
+    pub default_server: bool,
     pub backlog: Option<u32>,
     pub ipv6_only: Option<bool>,
     pub reuse_port: bool,
@@ -358,12 +365,37 @@ impl NginxConfig {
     }
 }
 
+impl Listen {
+    pub(super) fn new(text: String, endpoint: Endpoint, span: Span, terminator: Span) -> Self {
+        Listen {
+            text,
+            endpoint,
+            addresses: Vec::new(),
+            udp: false,
+            ssl: false,
+            default_server: false,
+            backlog: None,
+            ipv6_only: None,
+            reuse_port: false,
+            keepalive: false,
+            receive_buffer: None,
+            send_buffer: None,
+            proxy_protocol: false,
+            options: ListenOptions::default(),
+            bound: false,
+            span,
+            terminator,
+        }
+    }
+}
+
 impl Server {
     pub(super) fn new(open: Span) -> Self {
         Server {
             open,
             settings: Settings::default(),
             listens: Vec::new(),
+            names: Vec::new(),
             tls: super::tls::Found::default(),
             has_listen: false,
             pass: None,

@@ -68,6 +68,7 @@ pub(super) fn check(walk: &mut Walk<'_>, close: Span) {
     }
     if let Some(stream) = &walk.config.stream {
         upstream::check(stream, sources, &mut out);
+        super::server_name::check(stream, &walk.config.hostname, &mut out);
     }
     for diagnostic in out {
         walk.push(diagnostic);
@@ -106,19 +107,37 @@ fn tls_towards_peers(stream: &mut Stream, place: &Place<'_>, out: &mut Diagnosti
     }
 }
 
-/// `listen … ssl`
+/// `listen … ssl`, by any of the servers of an address. Only the default one of them has to have
+/// a certificate, which serves those that have none; all, where it has none itself because it
+/// rejects handshakes.
 fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out: &mut Diagnostics) {
     let outer = &stream.settings.ssl;
-    for server in &mut stream.servers {
+    let bare = |server: &config::Server| {
+        server.settings.ssl.over(outer).common.certificates.is_none_or(|it| it.is_empty())
+    };
+    let mut secure = vec![false; stream.servers.len()];
+    let mut needed = vec![false; stream.servers.len()];
+    for shared in stream.addresses.list.iter().filter(|shared| shared.ssl) {
+        let all = bare(&stream.servers[shared.default]);
+        for server in &shared.servers {
+            secure[*server] = true;
+            needed[*server] |= all || *server == shared.default;
+        }
+    }
+    for (at, server) in stream.servers.iter_mut().enumerate() {
+        let listen = server.listens.iter().rfind(|it| it.ssl).or(server.listens.last());
+        let span = listen.map(|listen| listen.span).unwrap_or_default();
         let typed = server.settings.ssl.over(outer);
-        let listen = server.listens.iter().rfind(|listen| listen.ssl);
-        if typed.ech.is_some() && (listen.is_some() || typed.common.certificates.is_some()) {
+        // nginx 1.30 says so of every server that has a certificate, needed or not.
+        if typed.ech.is_some() && (secure[at] || typed.common.certificates.is_some()) {
             let message = "\"ssl_ech_file\" is not supported on this platform, ignored";
             out.push(Diagnostic::warning("nginx/tls", message));
         }
-        let Some(listen) = listen else { continue };
+        if !secure[at] {
+            continue;
+        }
         let mut warnings = Vec::new();
-        let loaded = load::server(&typed, place, &mut warnings);
+        let loaded = load::server(&typed, place, needed[at], &mut warnings);
         out.extend(warnings.into_iter().map(|text| Diagnostic::warning("nginx/tls", text)));
         match loaded {
             Ok((plan, late)) => {
@@ -128,7 +147,7 @@ fn tls_towards_clients(stream: &mut Stream, place: &Place<'_>, close: Span, out:
             Err(complaint) => {
                 let diagnostic = Diagnostic::error("nginx/tls", complaint.message);
                 out.push(match complaint.about_listen {
-                    true => diagnostic.at(listen.span),
+                    true => diagnostic.at(span),
                     false if complaint.about_end => diagnostic.at(close),
                     false => diagnostic,
                 });

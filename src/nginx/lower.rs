@@ -8,14 +8,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_log::Formats;
-use super::config::{Handler, Listen, NginxConfig, Settings, Stream};
+use super::config::{Handler, NginxConfig, Settings, Stream};
+use super::listening::Shared;
 use super::template::Names;
 use crate::plan::placement::Affinity;
 use crate::plan::process::{ErrorLog, LogLevel, LogTarget, StreamProcess};
 use crate::plan::stream::{
-    Admission, Content, Datagrams, Listener, NextUpstream, Outward, Server, ServerId, StreamPlan,
-    Transport, UpstreamId,
+    Admission, Content, Datagrams, Listener, NextUpstream, Outward, Server, ServerId, ServerNames,
+    StreamPlan, UpstreamId,
 };
+use crate::plan::table::Text;
 use crate::plan::template::{Template, VariableId};
 use crate::text::{Diagnostic, Diagnostics};
 
@@ -106,7 +108,6 @@ fn lower_stream(stream: &Stream, config: &NginxConfig, names: &mut Names, plan: 
     plan.upstreams = upstreams.map(|upstream| upstream.lower(stream, names)).collect();
     plan.zones = door::zones(&stream.limit_zones, names);
     let mut implicit = HashMap::new();
-    let mut bound = Vec::new();
     for server in &stream.servers {
         let content = match (server.handler, &server.pass, &server.answer) {
             (Some(Handler::Pass), Some(pass), _) if pass.variable => {
@@ -125,25 +126,28 @@ fn lower_stream(stream: &Stream, config: &NginxConfig, names: &mut Names, plan: 
             (Some(Handler::HandOver), ..) => {
                 Content::Pass(names.template(server.hand_over.as_ref().map_or(&[], |text| text)))
             }
-            _ => continue,
+            // No config gets here with such a server; its number has to be kept.
+            _ => Content::Return(Template::default()),
         };
         let sets = server.sets.iter();
         let sets = sets.map(|(name, text)| (names.variable(name), names.template(text))).collect();
-        let id = ServerId(plan.servers.len());
         let settings = server.settings.over(&stream.settings);
         let admission = door::admission(&settings.doors, &stream.limit_zones);
         let outward = door::outward(&settings.doors, names);
         let access_logs = formats.logs(&settings, config, names);
         let open_log_files = settings.access.open_files.flatten();
         let lowered = lower_server(settings, content, sets, server.open);
-        let mut lowered = Server { admission, outward, access_logs, open_log_files, ..lowered };
+        let name = super::server_name::first(server, &config.hostname);
+        let mut lowered =
+            Server { name, admission, outward, access_logs, open_log_files, ..lowered };
         super::tls::lower(server, &mut lowered, names, &stream.settings, folder);
         plan.servers.push(lowered);
-        for listen in &server.listens {
-            bound.extend(listen.addresses.iter().map(|_| listen.bound));
-        }
-        plan.listeners.extend(server.listens.iter().flat_map(|listen| listeners(listen, id)));
     }
+    for shared in &stream.addresses.list {
+        let names = super::server_name::lower(stream, shared, &config.hostname, names);
+        plan.listeners.push(listener(stream, shared, names));
+    }
+    let bound: Vec<bool> = stream.addresses.list.iter().map(|shared| shared.bound).collect();
     door::share(&mut plan.listeners, &bound);
     plan.log_formats = formats.formats;
 }
@@ -160,6 +164,7 @@ fn lower_server(
             _ => None,
         },
         content,
+        name: Text::default(),
         sets,
         tls: None,
         peer_tls: None,
@@ -188,22 +193,25 @@ fn lower_server(
     }
 }
 
-fn listeners(listen: &Listen, server: ServerId) -> impl Iterator<Item = Listener> {
-    let transport = if listen.udp { Transport::Udp } else { Transport::Tcp };
-    listen.addresses.iter().map(move |address| Listener {
-        address: address.clone(),
-        transport,
-        server,
+/// One address with all that was said of it.
+fn listener(stream: &Stream, shared: &Shared, names: Option<Box<ServerNames>>) -> Listener {
+    let (server, at) = shared.options;
+    let listen = &stream.servers[server].listens[at];
+    Listener {
+        address: shared.address.clone(),
+        transport: shared.transport,
+        server: ServerId(shared.default),
+        names,
         backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
         ipv6_only: listen.ipv6_only.unwrap_or(true),
         reuse_port: listen.reuse_port,
         keepalive: listen.keepalive,
         receive_buffer: listen.receive_buffer,
         send_buffer: listen.send_buffer,
-        proxy_protocol: listen.proxy_protocol,
+        proxy_protocol: shared.proxy_protocol,
         options: listen.options.clone(),
         shares: None,
-        ssl: listen.ssl,
+        ssl: shared.ssl,
         span: listen.span,
-    })
+    }
 }

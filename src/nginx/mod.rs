@@ -12,10 +12,12 @@ pub mod directives;
 mod dump;
 mod foreign;
 mod inherit;
+mod listening;
 mod lower;
 mod parse;
 mod preread;
 mod resolver;
+mod server_name;
 mod template;
 pub mod tls;
 mod token;
@@ -70,6 +72,7 @@ pub fn read(
     let mut config = NginxConfig {
         folder: config_folder,
         prefix: input.prefix.clone(),
+        hostname: host.hostname().to_ascii_lowercase(),
         error_log: input.error_log.clone(),
         files: (first_file..sources.files().len()).map(|at| FileId(at as u32)).collect(),
         ..NginxConfig::default()

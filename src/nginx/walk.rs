@@ -3,7 +3,7 @@
 //! nginx stops at its first error; this goes on, so that all are reported, but in an order that
 //! keeps nginx's error the first one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::config::{self, NginxConfig, Question, Scope, Server, Upstream};
@@ -13,7 +13,7 @@ use super::{directives, foreign, inherit, tls, variable};
 use crate::directive::check::{Lookup, lookup};
 use crate::directive::{Body, Directive, Repeat, Support};
 use crate::host::Host;
-use crate::plan::stream::{Address, Network};
+use crate::plan::stream::Network;
 use crate::text::{Diagnostic, Diagnostics, Node, Severity, SourceMap, Span, render};
 
 /// More errors than this are not reported: it isn't nginx's config then.
@@ -34,7 +34,6 @@ pub(super) struct Walk<'a> {
     refusals: Diagnostics,
     /// The text ends inside a block, so no block was ever complete.
     truncated: bool,
-    listens: HashMap<(Address, bool), Span>,
 }
 
 impl<'a> Walk<'a> {
@@ -57,7 +56,6 @@ impl<'a> Walk<'a> {
             visited: 0,
             refusals: Diagnostics::default(),
             truncated: false,
-            listens: HashMap::new(),
         };
         walk.block(&nodes, "main");
         let codes = ["nginx/unreadable", render::NGINX_FOLDER];
@@ -344,22 +342,23 @@ impl<'a> Walk<'a> {
             return;
         };
         listen.addresses = config::addresses(&listen.endpoint, |name| host.resolve(name));
-        let (text, span, udp) = (listen.text.clone(), listen.span, listen.udp);
-        let addresses = listen.addresses.clone();
-        if addresses.is_empty() {
+        let listen = listen.clone();
+        if listen.addresses.is_empty() {
+            let text = &listen.text;
             let message = format!("host not found in \"{text}\" of the \"listen\" directive");
-            out.push(Diagnostic::error("nginx/unknown-host", message).at(span));
+            out.push(Diagnostic::error("nginx/unknown-host", message).at(listen.span));
         }
-        for address in addresses {
-            let without_port = matches!(address, Address::Tcp(address) if address.port() == 0);
-            if without_port {
-                continue;
-            }
-            let shown = address.to_string();
-            if let Some(first) = self.listens.insert((address, udp), span) {
-                let message = format!("duplicate \"{shown}\" address and port pair");
-                let diagnostic = Diagnostic::error("nginx/duplicate", message).at(span);
-                out.push(diagnostic.label(first, "the first one"));
+        let stream = self.config.stream();
+        let Some(server) = stream.servers.last() else { return };
+        let at = (stream.servers.len() - 1, server.listens.len() - 1);
+        for address in &listen.addresses {
+            let Err(clash) = stream.addresses.add(at, &listen, address.clone()) else { continue };
+            let diagnostic = match clash.is_error {
+                true => Diagnostic::error("nginx/duplicate", clash.message),
+                false => Diagnostic::warning("nginx/redefined", clash.message),
+            };
+            out.push(diagnostic.at(listen.span).label(clash.first, "the first one"));
+            if clash.is_error {
                 return;
             }
         }

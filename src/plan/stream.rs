@@ -1,6 +1,7 @@
 //! The stream role's slice: listeners, servers, upstreams and their peers.
 
 pub mod admission;
+pub mod names;
 pub mod socket;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admission::{Admission, Limit, LimitZone, Network, Rule, ZoneId};
+pub use names::ServerNames;
 use serde::{Deserialize, Serialize};
 pub use socket::{Bind, BindSource, HeaderVersion, KeepaliveTimes, ListenOptions, Outward};
 
@@ -80,7 +82,11 @@ pub struct Listener {
     /// `udp`
     #[serde(default, skip_serializing_if = "is_default")]
     pub transport: Transport,
+    /// Where there are several: the default one.
     pub server: ServerId,
+    /// How another server is chosen; `None`: there is nothing to choose.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub names: Option<Box<ServerNames>>,
     /// `backlog=`; nginx's default on Linux is 511.
     pub backlog: u32,
     /// `ipv6only=`; on by default.
@@ -149,6 +155,9 @@ impl std::fmt::Display for Address {
 pub struct Server {
     #[serde(flatten)]
     pub content: Content,
+    /// `$server_name`: the first `server_name`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub name: super::table::Text,
     /// `set`, in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sets: Vec<(VariableId, Template)>,

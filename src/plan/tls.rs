@@ -91,6 +91,14 @@ pub struct ServerTls {
     pub ocsp: Option<Inquiry>,
 }
 
+impl ServerTls {
+    /// Whether handshakes can be done with it: it has a certificate, or rejects them all. Another
+    /// server of the same address has to have one otherwise.
+    pub fn has_context(&self) -> bool {
+        self.reject || !self.tls.certificates.is_empty() || !self.tls.late.is_empty()
+    }
+}
+
 /// Towards peers: `proxy_ssl on`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientTls {

@@ -226,9 +226,10 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Once asked for in a session, nginx doesn't count these anew.
+/// Once asked for in a session, nginx doesn't count these anew, nor does it look again at which
+/// server the session has come to.
 fn is_kept(fact: &Fact) -> bool {
-    matches!(fact, Fact::BytesSent | Fact::BytesReceived)
+    matches!(fact, Fact::BytesSent | Fact::BytesReceived | Fact::ServerName)
 }
 
 impl std::fmt::Debug for Evaluator<'_> {

@@ -106,12 +106,18 @@ fn worth_saying(loaded: &Loaded) -> Vec<&Diagnostic> {
     kept
 }
 
+/// Whether nginx says it while it reads the config: what has a place in it, and what it says of
+/// servers when it has read them all.
+fn is_of_reading(one: &Diagnostic) -> bool {
+    one.span().is_some() || matches!(one.code, "nginx/conflicting-name" | "nginx/bad-server-name")
+}
+
 /// `-t`: the syntax, and then whether what it names can be opened.
 fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> ExitCode {
     let file = inputs.shown.as_ref().unwrap_or(&inputs.file).display();
     let diagnostics = worth_saying(loaded);
     let syntax_is_ok = !diagnostics.iter().any(|one| {
-        let early = one.span().is_some()
+        let early = is_of_reading(one)
             || matches!(one.code, "nginx/tls" | "nginx/no-resolver")
             || one.message.contains("() \"");
         one.severity >= Severity::Error && early
@@ -119,7 +125,7 @@ fn test(asked: &Asked, inputs: &NginxInput, voice: &Mouth, loaded: &Loaded) -> E
     // What nginx finds while it reads comes first, then its word on the syntax.
     let (early, late): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics
         .into_iter()
-        .partition(|one| one.span().is_some() || one.code == "nginx/tls" || !syntax_is_ok);
+        .partition(|one| is_of_reading(one) || one.code == "nginx/tls" || !syntax_is_ok);
     voice.complain(&loaded.sources, early);
     if syntax_is_ok && !asked.quiet {
         eprintln!("nginx: the configuration file {file} syntax is ok");

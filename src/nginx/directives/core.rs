@@ -1,8 +1,8 @@
 //! `stream {}` and its servers: what is neither proxying nor an upstream.
 
-use super::resolver;
 use super::slot;
 use super::{Arity, BOTH, Body, Directive, ONE, Repeat, Row, SERVER, SOME, STREAM, Support, row};
+use super::{resolver, server_name};
 use crate::directive::Arity::Flag;
 use crate::nginx::config::Server;
 use crate::text::{Diagnostics, Node};
@@ -42,10 +42,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Directive {
         repeat: Repeat::Adds,
-        support: Support::Partial(
-            "all parameters; several servers on one address are refused, and so are datagrams by \
-             Unix sockets",
-        ),
+        support: Support::Partial("all parameters; datagrams by Unix sockets are refused"),
         ..row(
             "listen",
             SERVER,
@@ -56,11 +53,10 @@ pub(super) static ROWS: &[Row] = &[
         )
     },
     Directive {
-        support: Support::Refused("servers aren't chosen by the name in the TLS greeting yet"),
+        repeat: Repeat::Adds,
+        default: Some("\"\""),
         since: Some("1.25.5"),
-        ..row("server_name", SERVER, SOME, "NAME…", "Chooses a server by name.", |_, n, out| {
-            slot::refuse(&n.name, "servers aren't chosen by the name in the TLS greeting yet", out)
-        })
+        ..row("server_name", SERVER, SOME, "NAME…", "Chooses a server by name.", server_name::set)
     },
     Directive {
         repeat: Repeat::Adds,

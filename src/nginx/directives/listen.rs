@@ -3,7 +3,7 @@
 use super::slot;
 use crate::nginx::config::{Listen, NginxConfig, Question};
 use crate::plan::endpoint::Endpoint;
-use crate::plan::stream::{KeepaliveTimes, ListenOptions};
+use crate::plan::stream::KeepaliveTimes;
 use crate::text::{Diagnostic, Diagnostics, Node, Word};
 
 pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) {
@@ -24,24 +24,7 @@ pub(super) fn set(config: &mut NginxConfig, node: &Node, out: &mut Diagnostics) 
         let diagnostic = Diagnostic::warning("nginx/no-port", message).at(word.span);
         out.push(diagnostic.help("the kernel picks a port at each start, as it does for nginx"));
     }
-    let mut listen = Listen {
-        text,
-        endpoint,
-        addresses: Vec::new(),
-        udp: false,
-        ssl: false,
-        backlog: None,
-        ipv6_only: None,
-        reuse_port: false,
-        keepalive: false,
-        receive_buffer: None,
-        send_buffer: None,
-        proxy_protocol: false,
-        options: ListenOptions::default(),
-        bound: false,
-        span: word.span,
-        terminator: config.terminator,
-    };
+    let mut listen = Listen::new(text, endpoint, word.span, config.terminator);
     let mut seen = Seen::default();
     for word in &node.args[1..] {
         if let Err(diagnostic) = parameter(&mut listen, word, &mut seen, out) {
@@ -97,7 +80,7 @@ fn parameter(
     let unknown = || invalid(format!("the invalid \"{text}\" parameter"));
     match text.split_once('=') {
         None => match &*text {
-            "default_server" => {}
+            "default_server" => listen.default_server = true,
             "bind" => listen.bound = true,
             "reuseport" => (listen.reuse_port, listen.bound) = (true, true),
             "udp" => {

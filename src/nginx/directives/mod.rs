@@ -23,6 +23,7 @@ mod pattern;
 mod placement;
 mod proxy;
 mod resolver;
+mod server_name;
 pub(super) mod slot;
 mod split;
 mod ssl;

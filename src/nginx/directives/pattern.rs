@@ -14,10 +14,20 @@ pub(super) fn read(
     text: &[u8],
     out: &mut Diagnostics,
 ) -> Option<NamedPattern> {
-    let (text, caseless) = match text.strip_prefix(b"*") {
-        Some(text) => (text, true),
-        None => (text, false),
-    };
+    match text.strip_prefix(b"*") {
+        Some(text) => compile(config, word, text, true, out),
+        None => compile(config, word, text, false, out),
+    }
+}
+
+/// The same where nothing but the pattern stands behind the `~`.
+pub(super) fn compile(
+    config: &mut NginxConfig,
+    word: &Word,
+    text: &[u8],
+    caseless: bool,
+    out: &mut Diagnostics,
+) -> Option<NamedPattern> {
     let Ok(text) = std::str::from_utf8(text) else {
         let message = "a regular expression that isn't UTF-8 is not supported by evenkeel";
         let help = "bytes can be written as \\xff";

@@ -40,15 +40,16 @@ impl From<String> for Complaint {
 /// Certificates with variables, as typed: certificate and key.
 pub(in crate::nginx) type Late = Vec<(BString, BString)>;
 
-/// Of a server with `listen … ssl`.
+/// Of a server with `listen … ssl`; `needed`: no other server's certificate could serve it.
 pub(in crate::nginx) fn server(
     typed: &Server,
     place: &Place<'_>,
+    needed: bool,
     warnings: &mut Vec<String>,
 ) -> Result<(ServerTls, Late), Complaint> {
     let reject = typed.reject.unwrap_or(false);
     let (tls, late) = certificates(&typed.common, place, |missing| match missing {
-        Missing::Certificate if reject => None,
+        Missing::Certificate if reject || !needed => None,
         Missing::Certificate => Some("no \"ssl_certificate\" is defined for the".to_owned()),
         Missing::AllKeys => Some("no \"ssl_certificate_key\" is defined for the".to_owned()),
         Missing::Key(name) => Some(format!(

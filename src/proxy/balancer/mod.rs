@@ -222,6 +222,7 @@ impl Balancer {
     pub fn hear_of_failure(&mut self, now: Instant, peer: &Peer) {
         if let Some(index) = self.peers.place(peer).filter(|_| !self.single) {
             self.peers.fail(index, now);
+            self.changed(index);
         }
     }
 

@@ -169,8 +169,8 @@ impl Storm {
     }
 }
 
-fn storms(balance: &Balance) {
-    for seed in 0..20 {
+fn storms(balance: &Balance, seeds: u64) {
+    for seed in 0..seeds {
         let mut storm = Storm {
             chance: Chance::new(seed),
             seed,
@@ -190,20 +190,20 @@ fn storms(balance: &Balance) {
 
 #[test]
 fn round_robin_picks_as_defined() {
-    storms(&Balance::RoundRobin);
+    storms(&Balance::RoundRobin, 30);
 }
 
 #[test]
 fn least_conn_picks_as_defined() {
-    storms(&Balance::LeastConn);
+    storms(&Balance::LeastConn, 30);
 }
 
 #[test]
 fn what_falls_back_to_round_robin_picks_as_defined() {
     for consistent in [false, true] {
-        storms(&Balance::Hash { key: Template::default(), consistent });
+        storms(&Balance::Hash { key: Template::default(), consistent }, 6);
     }
-    storms(&Balance::Random { two: None });
+    storms(&Balance::Random { two: None }, 10);
 }
 
 /// What a pick costs, by how many peers there are: `cargo test --release -- --ignored picks_cost`.

@@ -1,21 +1,14 @@
 //! `map`: the value for a text.
 
-use std::collections::HashMap;
-
-use bstr::{BString, ByteSlice};
-
+use super::masks::Masks;
 use super::pattern::{Groups, Pattern};
-use crate::plan::table::{self, Text};
+use crate::plan::table;
 use crate::plan::template::Template;
 
 #[derive(Debug)]
 pub struct Map {
     hostnames: bool,
-    exact: HashMap<BString, Template>,
-    /// What stands behind `*.`.
-    suffixes: HashMap<BString, Template>,
-    /// What stands before `.*`.
-    prefixes: HashMap<BString, Template>,
+    masks: Masks<Template>,
     patterns: Vec<(Pattern, Template)>,
     default: Template,
 }
@@ -24,16 +17,11 @@ impl Map {
     /// # Errors
     /// A regular expression that PCRE2 doesn't take.
     pub fn new(map: &table::Map) -> Result<Self, pcre2::Error> {
-        let table = |entries: &[(Text, Template)]| {
-            entries.iter().map(|(Text(key), value)| (key.clone(), value.clone())).collect()
-        };
         let patterns = map.patterns.iter();
         let patterns = patterns.map(|(pattern, value)| Ok((Pattern::new(pattern)?, value.clone())));
         Ok(Self {
             hostnames: map.hostnames,
-            exact: table(&map.exact),
-            suffixes: table(&map.suffixes),
-            prefixes: table(&map.prefixes),
+            masks: Masks::new(&map.exact, &map.suffixes, &map.prefixes),
             patterns: patterns.collect::<Result<_, _>>()?,
             default: map.default.clone(),
         })
@@ -48,7 +36,7 @@ impl Map {
             _ => text,
         };
         let name = text.to_ascii_lowercase();
-        if let Some(value) = self.exact.get(name.as_bstr()).or_else(|| self.masked(&name)) {
+        if let Some(value) = self.masks.find(&name) {
             return (value, None);
         }
         for (pattern, value) in &self.patterns {
@@ -58,19 +46,13 @@ impl Map {
         }
         (&self.default, None)
     }
-
-    fn masked(&self, name: &[u8]) -> Option<&Template> {
-        let mut suffixes = name.find_iter(b".").map(|dot| &name[dot + 1..]);
-        let mut prefixes = name.rfind_iter(b".").filter(|dot| dot + 1 < name.len());
-        let found = suffixes.find_map(|suffix| self.suffixes.get(suffix.as_bstr()));
-        found.or_else(|| prefixes.find_map(|dot| self.prefixes.get(name[..dot].as_bstr())))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::pattern;
+    use crate::plan::table::Text;
     use crate::plan::template::Part;
 
     fn value(text: &str) -> Template {

@@ -1,10 +1,12 @@
 //! Variables that a config makes of others, ready to be asked: `map`, `geo` and `split_clients` of
-//! a plan, compiled once per plan. None of them knows sessions: [`variable`](super::variable) brings
-//! the value to look up, and does what follows from the answer.
+//! a plan, compiled once per plan; and the names of servers. None of them knows sessions:
+//! [`variable`](super::variable) brings the value to look up, and does what follows from the answer.
 
 pub mod geo;
 pub mod map;
+mod masks;
 pub mod pattern;
+pub mod server_names;
 pub mod split;
 
 use crate::plan::template::Source;

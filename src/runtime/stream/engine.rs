@@ -10,6 +10,7 @@
 mod admitting;
 mod answering;
 mod arriving;
+mod choosing;
 mod departing;
 mod dialing;
 mod doors;

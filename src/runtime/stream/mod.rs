@@ -8,6 +8,7 @@
 mod access;
 mod admission;
 mod bulk;
+mod choice;
 mod conversation;
 mod counters;
 mod engine;

@@ -2,7 +2,7 @@
 //! record.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use socket2::SockRef;
@@ -10,6 +10,7 @@ use socket2::SockRef;
 use super::admission::Counted;
 use super::conversation::Line;
 use super::engine::Outbound;
+use super::service::Entrance;
 use super::session::Session;
 use super::tls;
 use crate::kernel::local_time::LocalTime;
@@ -48,6 +49,8 @@ pub(super) struct Record {
     pub(super) limit_status: Option<&'static str>,
     /// What is filled in for connections to peers.
     pub(super) outbound: Option<Box<Outbound>>,
+    /// The entrance it came in by, where the client has then chosen a server by name.
+    pub(super) front: Option<Arc<Entrance>>,
     /// How often it was passed to another listener.
     pub(super) passes: u8,
     /// The last of them.
@@ -83,6 +86,7 @@ impl Record {
             counted: Vec::new(),
             limit_status: None,
             outbound: None,
+            front: None,
             passes: 0,
             passed_to: None,
         }
@@ -195,6 +199,10 @@ impl Facts for Seen<'_> {
             Fact::TimeLocal => show(format_args!("{}", LocalTime::now().common_log())),
             Fact::TimeIso8601 => show(format_args!("{}", LocalTime::now().iso8601())),
             Fact::Pid => show(format_args!("{}", std::process::id())),
+            Fact::ServerName => {
+                out.extend_from_slice(&session.entrance.server.name.0);
+                true
+            }
             Fact::Hostname => show(format_args!("{}", hostname())),
             Fact::NginxVersion => show(format_args!("{NGINX_NUMBER}")),
             Fact::UpstreamAddr

@@ -12,17 +12,17 @@ use socket2::SockRef;
 
 use super::access::{Access, AccessLogs};
 use super::admission::{self, Guard, Guards, Zone};
+use super::choice::Choice;
 use super::engine;
 use super::log::{Log, Logbook};
 use super::names::Names;
 use super::pool::Pool;
-use super::tls::{Acceptor, Connector};
+use super::tls::{Acceptor, Connector, Contexts};
 use crate::kernel::tcp::Departure;
 use crate::plan::StreamPlan;
 use crate::plan::access_log::Format;
 use crate::plan::process::StreamProcess;
 use crate::plan::stream::{Address, Content, Listener, Server, ServerId, Transport};
-use crate::plan::tls::{ClientTls, ServerTls};
 use crate::proxy::variable::Variables;
 
 /// Upstreams of one plan, by name in lower case.
@@ -43,6 +43,7 @@ pub(super) struct Generation {
     pub(super) zones: Vec<Arc<Zone>>,
     /// Where `pass` leads.
     entrances: Entrances,
+    contexts: Contexts,
     pub(super) log: Log,
     /// Where sessions ask for names.
     pub(super) names: Option<Names>,
@@ -67,7 +68,6 @@ pub(super) struct Door {
 pub(super) struct Entrance {
     /// The listening address, as logs have it.
     pub(super) name: String,
-    server_id: ServerId,
     pub(super) server: Server,
     /// Where its one upstream is; `None`: it has none, or a session finds it out.
     pub(super) pool: Option<Arc<Pool>>,
@@ -82,6 +82,8 @@ pub(super) struct Entrance {
     pub(super) acceptor: Option<Arc<Acceptor>>,
     /// For `proxy_ssl on`.
     pub(super) connector: Option<Arc<Connector>>,
+    /// Where other servers share the address: how one is chosen.
+    pub(super) choice: Option<Choice>,
     /// What a session goes through before its content.
     pub(super) stages: Vec<Stage>,
     /// Sessions remember what variables and logs need.
@@ -159,9 +161,10 @@ impl Generation {
         let formats = std::mem::take(&mut plan.log_formats);
         let formats: Vec<Arc<Format>> = formats.into_iter().map(Arc::new).collect();
         let mut guards = Guards::default();
-        let mut entrances = Entrances::with_capacity(plan.listeners.len());
-        for listener in &plan.listeners {
-            let server = &plan.servers[listener.server.0];
+        let known = old.map(|old| &old.contexts);
+        let mut contexts = Contexts::default();
+        let mut entrance = |listener: &Listener, id: ServerId, choice: Option<Choice>| {
+            let server = &plan.servers[id.0];
             let logs = &server.access_logs;
             let log = match &server.error_logs[..] {
                 [] => log.clone(),
@@ -177,16 +180,17 @@ impl Generation {
             let rendered =
                 server.outward.is_rendered() || server.peer_tls.is_some() || !access.is_empty();
             let acceptor = match (&server.tls, listener.ssl) {
-                (Some(tls), true) => Some(acceptor(tls, listener, &log, &entrances, old)?),
+                (Some(tls), true) if tls.has_context() => {
+                    Some(contexts.acceptor(tls, id, (listener, &log), known)?)
+                }
                 _ => None,
             };
             let connector = match &server.peer_tls {
-                Some(tls) => Some(connector(tls, &entrances, old)?),
+                Some(tls) => Some(contexts.connector(tls, known)?),
                 None => None,
             };
-            let entrance = Arc::new(Entrance {
+            io::Result::Ok(Arc::new(Entrance {
                 name: listener.address.to_string(),
-                server_id: listener.server,
                 keeps_records: !stages.is_empty()
                     || pool.as_ref().is_none_or(|pool| pool.needs_records())
                     || rendered,
@@ -202,11 +206,18 @@ impl Generation {
                 server: server.clone(),
                 pool,
                 guard,
+                choice,
                 stages,
                 log,
                 access,
-            });
-            entrances.insert((listener.transport, listener.address.clone()), entrance);
+            }))
+        };
+        let mut entrances = Entrances::with_capacity(plan.listeners.len());
+        for listener in &plan.listeners {
+            let choice =
+                Choice::build(listener, &plan.servers, |server| entrance(listener, server, None))?;
+            let front = entrance(listener, listener.server, choice)?;
+            entrances.insert((listener.transport, listener.address.clone()), front);
         }
         let mut doors = Vec::with_capacity(sockets.len());
         for (listener, socket) in plan.sockets().zip(sockets) {
@@ -227,7 +238,7 @@ impl Generation {
         assign(&mut doors, workers(&plan.process), old);
         let names = old.and_then(|old| old.names.clone());
         let process = plan.process;
-        Ok(Self { number, process, doors, pools, zones, entrances, log, names })
+        Ok(Self { number, process, doors, pools, zones, entrances, contexts, log, names })
     }
 
     /// The same without its listening sockets, for workers that are to finish: a socket that
@@ -240,6 +251,7 @@ impl Generation {
             pools: self.pools.clone(),
             zones: self.zones.clone(),
             entrances: Entrances::new(),
+            contexts: self.contexts.clone(),
             log: self.log.clone(),
             names: self.names.clone(),
         }
@@ -321,44 +333,6 @@ impl Door {
             let _ = SockRef::from(client).set_tcp_nodelay(delay);
         }
         entrance
-    }
-}
-
-/// One for each server, as in nginx: what they remember is theirs, but for zones that several name.
-/// One that is configured as before a reload goes on with what it remembers.
-fn acceptor(
-    tls: &ServerTls,
-    listener: &Listener,
-    log: &Log,
-    entrances: &Entrances,
-    old: Option<&Generation>,
-) -> io::Result<Arc<Acceptor>> {
-    let here = (listener.transport, listener.address.clone());
-    let before = old.and_then(|old| old.entrances.get(&here));
-    let same = entrances.values().filter(|entrance| entrance.server_id == listener.server);
-    let mut known = same.chain(before).filter_map(|entrance| entrance.acceptor.as_ref());
-    if let Some(known) = known.find(|known| *known.plan == *tls) {
-        known.refresh();
-        return Ok(Arc::clone(known));
-    }
-    let others = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
-    let others = others.filter_map(|entrance| entrance.acceptor.as_deref());
-    Ok(Arc::new(Acceptor::new(Box::new(tls.clone()), others, log)?))
-}
-
-fn connector(
-    tls: &ClientTls,
-    entrances: &Entrances,
-    old: Option<&Generation>,
-) -> io::Result<Arc<Connector>> {
-    let known = entrances.values().chain(old.iter().flat_map(|old| old.entrances.values()));
-    let mut known = known.filter_map(|entrance| entrance.connector.as_ref());
-    match known.find(|known| *known.plan == *tls) {
-        Some(known) => {
-            known.refresh();
-            Ok(Arc::clone(known))
-        }
-        None => Ok(Arc::new(Connector::new(Box::new(tls.clone()))?)),
     }
 }
 

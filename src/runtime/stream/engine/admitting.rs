@@ -188,6 +188,7 @@ impl Engine {
         record.passes += 1;
         record.passed_to = Some(address.clone());
         record.values = Default::default();
+        (record.front, record.asked_name) = (None, None);
         session.entrance = Arc::clone(entrance);
         session.note_arrival();
         session.phase = Phase::Arriving { stage: 0, waits: false };

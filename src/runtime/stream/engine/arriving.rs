@@ -38,7 +38,9 @@ impl Engine {
             match self.stage(now, key, stage) {
                 Passage::On => {
                     if let Some(session) = self.sessions.at(key) {
-                        session.phase = Phase::Arriving { stage: at + 1, waits: false };
+                        // It may be at another server by now, which has stages of its own.
+                        let next = session.entrance.stages.partition_point(|it| *it <= stage);
+                        session.phase = Phase::Arriving { stage: next, waits: false };
                     }
                 }
                 Passage::Wait => return,

@@ -16,6 +16,7 @@ use crate::plan::process::LogLevel;
 use crate::proxy::message::{self, Doing};
 use crate::proxy::preface::client_hello::{ClientHello, Reading, read};
 use crate::proxy::session::Status;
+use crate::runtime::stream::service::Stage;
 use crate::runtime::stream::session::Session;
 
 /// POLLRDHUP of poll(2): the other side has closed, or shut down its sending half.
@@ -50,12 +51,17 @@ impl Engine {
                 record.peeked = count as u64;
                 let reading = read(&scratch[..count]);
                 let complete = reading != Reading::More;
+                let mut name = Vec::new();
                 record.greeting = match reading {
-                    Reading::Hello(hello) => Some(hello),
+                    Reading::Hello(hello) => {
+                        name.clone_from(&hello.server_name);
+                        Some(hello)
+                    }
                     Reading::Other => None,
                     Reading::More => Some(ClientHello::default()),
                 };
                 if complete {
+                    self.choose(key, Stage::Preread, &name);
                     return Passage::On;
                 }
                 if count == size {
@@ -87,14 +93,16 @@ impl Engine {
         match recv(session.client.as_raw_fd(), scratch, MsgFlags::MSG_PEEK) {
             Err(Errno::EAGAIN | Errno::EINTR) => false,
             Err(_) | Ok(0) => true,
-            Ok(count) => match read(&scratch[..count]) {
-                Reading::Hello(hello) => {
+            Ok(count) => {
+                let reading = read(&scratch[..count]);
+                let more = reading == Reading::More;
+                if let Reading::Hello(hello) = reading {
                     record.asked_name = Some(hello.server_name);
-                    true
                 }
-                Reading::Other => true,
-                Reading::More => count == LONGEST_GREETING || end(session).is_some(),
-            },
+                // From here on OpenSSL reads them.
+                record.peeked = if more { count as u64 } else { 0 };
+                !more || count == LONGEST_GREETING || end(session).is_some()
+            }
         }
     }
 

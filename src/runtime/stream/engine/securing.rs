@@ -3,7 +3,7 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -12,25 +12,33 @@ use super::arriving::Passage;
 use super::{Engine, Key};
 use crate::plan::process::LogLevel;
 use crate::plan::template::Template;
-use crate::plan::tls::LatePair;
+use crate::plan::tls::{LatePair, Verify};
 use crate::proxy::message::{self, Doing, stream_level};
 use crate::proxy::session::{Side, Status};
+use crate::runtime::stream::service::Stage;
 use crate::runtime::stream::session::Session;
-use crate::runtime::stream::tls::{Acceptor, Channel, Named, Shake};
+use crate::runtime::stream::tls::{Acceptor, Channel, Named, Shake, judge};
 use crate::tls::words;
 
 impl Engine {
     /// The client's handshake.
     pub(super) fn secure(&mut self, now: Instant, key: Key) -> Passage {
         let Some(session) = self.sessions.at(key) else { return Passage::Wait };
-        let Some(acceptor) = session.entrance.acceptor.clone() else { return Passage::On };
-        let timeout = acceptor.plan.handshake_timeout;
+        let Some(mut acceptor) = session.acceptor().cloned() else { return Passage::On };
         if session.tls.as_ref().is_some_and(|tls| tls.inquiry.is_some()) {
             return self.inquire(now, key, &acceptor);
         }
         if session.channel(Side::Client).is_none() {
-            if !acceptor.plan.tls.late.is_empty() && !self.peek_name(key) {
-                return self.await_client(now, key, timeout);
+            let choosing = session.entrance.choice.is_some();
+            let asks = choosing || !acceptor.plan.tls.late.is_empty();
+            if asks && !self.peek_name(key) {
+                return self.await_client(now, key, acceptor.plan.handshake_timeout);
+            }
+            if choosing {
+                acceptor = match self.choose_by_greeting(key) {
+                    Some(acceptor) => acceptor,
+                    None => return Passage::Wait,
+                };
             }
             if let Err(words) = self.begin_with_client(now, key, &acceptor) {
                 self.turn_away(key);
@@ -40,9 +48,13 @@ impl Engine {
             }
         }
         let Some(session) = self.sessions.at(key) else { return Passage::Wait };
+        let entrance = Arc::clone(&session.entrance);
+        let timeout =
+            entrance.server.tls.as_ref().map_or(Duration::ZERO, |it| it.handshake_timeout);
+        let verify = entrance.server.tls.as_ref().map_or(Verify::Off, |tls| tls.verify);
         let Some(channel) = session.channel(Side::Client) else { return Passage::Wait };
         let refusal = match channel.shake() {
-            Shake::Done => acceptor.judge(channel.ssl()),
+            Shake::Done => judge(verify, channel.ssl()),
             Shake::Failed(words) => Err(words),
             Shake::Wait { room } => {
                 let waits = self.await_client(now, key, timeout);
@@ -77,6 +89,14 @@ impl Engine {
         while recv(client, &mut greeting, MsgFlags::MSG_DONTWAIT).is_ok_and(|count| count > 0) {}
         // Whoever has gone meanwhile needs no word.
         let _ = send(client, &INTERNAL_ERROR, MsgFlags::MSG_NOSIGNAL);
+    }
+
+    /// The client's greeting is there; what its handshake is done with.
+    fn choose_by_greeting(&mut self, key: Key) -> Option<Arc<Acceptor>> {
+        let record = self.sessions.at(key)?.record.as_ref();
+        let name = record.and_then(|record| record.asked_name.clone()).unwrap_or_default();
+        self.choose(key, Stage::Tls, &name);
+        self.sessions.at(key)?.acceptor().cloned()
     }
 
     fn begin_with_client(

@@ -94,20 +94,19 @@ impl Acceptor {
         ssl.set_accept_state();
         Ok(ssl)
     }
+}
 
-    /// What is wrong with the client that the handshake was done with, in the log's words.
-    pub(in crate::runtime::stream) fn judge(&self, ssl: &SslRef) -> Result<(), String> {
-        let verify = self.plan.verify;
-        let verdict = ssl.verify_result();
-        let excused = verify == Verify::OptionalNoCa && is_about_signer(verdict);
-        if verify != Verify::Off && verdict != X509VerifyResult::OK && !excused {
-            return Err(format!("client SSL certificate verify error: {}", Verdict(verdict)));
-        }
-        if verify == Verify::On && ssl.peer_certificate().is_none() {
-            return Err("client sent no required SSL certificate".to_owned());
-        }
-        Ok(())
+/// What is wrong with the client that the handshake was done with, in the log's words.
+pub(in crate::runtime::stream) fn judge(verify: Verify, ssl: &SslRef) -> Result<(), String> {
+    let verdict = ssl.verify_result();
+    let excused = verify == Verify::OptionalNoCa && is_about_signer(verdict);
+    if verify != Verify::Off && verdict != X509VerifyResult::OK && !excused {
+        return Err(format!("client SSL certificate verify error: {}", Verdict(verdict)));
     }
+    if verify == Verify::On && ssl.peer_certificate().is_none() {
+        return Err("client sent no required SSL certificate".to_owned());
+    }
+    Ok(())
 }
 
 fn inquirer<'a>(plan: ocsp::Inquiry, mut caches: impl Iterator<Item = &'a Arc<Cache>>) -> Inquirer {

@@ -1,11 +1,12 @@
 //! TLS of sessions: what a server ends and begins it with ([`endpoint`]), one connection of it
-//! ([`channel`]), what variables tell of it ([`facts`]). [`zone`] is what
-//! servers share of sessions, [`stapler`] and [`inquiry`] ask whether certificates are revoked.
+//! ([`channel`]), what variables tell of it ([`facts`]); [`contexts`] outlive reloads. [`zone`] is
+//! what servers share of sessions, [`stapler`] and [`inquiry`] ask whether certificates are revoked.
 //!
 //! Plain sessions know nothing of all this: a session that has a channel has it in a box, and its
 //! bytes go by [`super::relay`]'s own way for such sessions. Read [`channel`] next.
 
 mod channel;
+mod contexts;
 mod endpoint;
 mod facts;
 mod inquiry;
@@ -14,7 +15,8 @@ mod stapler;
 mod zone;
 
 pub(super) use channel::{Channel, Moved, Shake};
-pub(super) use endpoint::{Acceptor, Connector};
+pub(super) use contexts::Contexts;
+pub(super) use endpoint::{Acceptor, Connector, judge};
 pub(super) use facts::fact;
 pub(super) use inquiry::{Asked, Inquiry};
 pub(super) use pairs::Named;
