@@ -112,7 +112,10 @@ impl Balancer {
         let single = upstream.peers.len() == 1;
         let attempts = upstream.peers.iter().filter(|peer| !peer.down).count() as u32;
         let method = Method::new(&upstream.balance, &peers, seed);
-        Self { peers, method, single, attempts, few: FEW, ranks: None }
+        // Those are looked at one by one in any case, and order would only cost.
+        let limited = upstream.peers.iter().filter(|peer| peer.max_conns > 0).count();
+        let few = if limited > peers.len() / 2 { usize::MAX } else { FEW };
+        Self { peers, method, single, attempts, few, ranks: None }
     }
 
     /// How many attempts one session may make.
