@@ -66,6 +66,10 @@ impl Proxy {
             std::thread::sleep(Duration::from_millis(2));
         }
         proxy.start = begun.elapsed();
+        // Sockets are opened one after the other; this one is the last.
+        while TcpStream::connect(proxy.tls_source()).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{program:?} doesn't start");
+        }
         Some(proxy)
     }
 
