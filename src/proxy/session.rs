@@ -43,9 +43,15 @@ pub struct Dialing {
     started: Instant,
     attempts_left: u32,
     search: Search,
+    first: bool,
 }
 
 impl Dialing {
+    /// Whether no peer has been lost yet.
+    pub fn is_first(&self) -> bool {
+        self.first
+    }
+
     pub fn begin(
         now: Instant,
         next: NextUpstream,
@@ -57,7 +63,7 @@ impl Dialing {
             tries => balancer.attempts().min(tries),
         };
         let attempts_left = allowed.max(1);
-        let mut dialing = Self { next, started: now, attempts_left, search };
+        let mut dialing = Self { next, started: now, attempts_left, search, first: true };
         let step = dialing.pick(now, balancer);
         (dialing, step)
     }
@@ -86,6 +92,7 @@ impl Dialing {
         lease: Lease,
         balancer: &mut Balancer,
     ) -> (Step, Disabled) {
+        self.first = false;
         self.search.exclude(lease.peer());
         let disabled = Disabled(balancer.fail(now, lease));
         let elapsed = now.saturating_duration_since(self.started);

@@ -244,7 +244,8 @@ impl Engine {
             // A handshake that takes too long is over without a word in nginx (1.22, watched).
             if session.channel(Side::Upstream).is_none() {
                 let text = "upstream timed out (110: Connection timed out)";
-                self.say(key, LogLevel::Error, Some(Doing::Connecting), &text);
+                let doing = session.doing_while_dialing();
+                self.say(key, LogLevel::Error, Some(doing), &text);
             }
             // Its entry is used up; the next dial, if there is one, sets a new one.
             if let Some(step) = self.failed(now, key) {

@@ -8,7 +8,7 @@ use super::engine::Wish;
 use super::pool::Pool;
 use super::record::Record;
 use super::relay::Flow;
-use super::service::Entrance;
+use super::service::{Entrance, Stage};
 use super::timers::Tick;
 use super::tls::{Channel, Channels};
 use crate::plan::process::LogLevel;
@@ -80,6 +80,17 @@ impl Session {
             let (from, to) = (WithPort(self.from), &self.entrance.name);
             let text = format_args!("{udp}client {from} connected to {to}");
             log.write(LogLevel::Info, Some(self.number), text);
+        }
+    }
+
+    /// What the log says that it does when a connection to a peer fails later than at once: nginx
+    /// is about to proxy already, at its first attempt, where the client has been read from.
+    pub(super) fn doing_while_dialing(&self) -> Doing {
+        let first = matches!(&self.phase, Phase::Dialing(dialing) if dialing.is_first());
+        let read = |stage: &Stage| matches!(stage, Stage::Header | Stage::Tls);
+        match first && self.entrance.stages.iter().any(read) {
+            true => Doing::Proxying,
+            false => Doing::Connecting,
         }
     }
 

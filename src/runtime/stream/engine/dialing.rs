@@ -192,7 +192,8 @@ impl Engine {
             let error = SockRef::from(upstream).take_error().unwrap_or_else(Some);
             if let Some(error) = error {
                 let text = format!("connect() failed {}", Errno(&error));
-                self.say(key, connect_level(&error), Some(Doing::Connecting), &text);
+                let doing = session.doing_while_dialing();
+                self.say(key, connect_level(&error), Some(doing), &text);
                 if let Some(step) = self.failed(now, key) {
                     self.walk(now, key, step);
                 }
@@ -233,7 +234,7 @@ impl Engine {
         let lease = session.lease.take()?;
         let doing = match session.channel(Side::Upstream) {
             Some(_) => Doing::Handshaking(Side::Upstream),
-            None => Doing::Connecting,
+            None => session.doing_while_dialing(),
         };
         if let Some(tls) = &mut session.tls {
             tls.set(Side::Upstream, None);
