@@ -62,6 +62,7 @@ impl Worker {
             let _alive = alive;
             let serving = Mutex::new(generation);
             let mut engine = Some(engine);
+            let mut quitting = false;
             place_worker(&current(&serving), index, false);
             loop {
                 let result = catch_unwind(AssertUnwindSafe(|| {
@@ -69,7 +70,7 @@ impl Worker {
                         Some(engine) => engine,
                         None => Engine::new(index, current(&serving), Arc::clone(&counters))?,
                     };
-                    run(engine, index, &hung, &inbox, &serving)
+                    run(engine, index, &hung, &inbox, &serving, &mut quitting)
                 }));
                 match result {
                     Ok(Ok(())) => return,
@@ -101,6 +102,13 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// Without a bell it would not notice that nobody can give it orders any more.
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+    }
+}
+
 fn current(serving: &Mutex<Arc<Generation>>) -> Arc<Generation> {
     Arc::clone(&serving.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -109,18 +117,19 @@ fn remember(serving: &Mutex<Arc<Generation>>, generation: &Arc<Generation>) {
     *serving.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(generation);
 }
 
-/// Serves until it is told to end, or until its last session has ended after it was told to quit.
+/// Serves until it is told to end, or until its last session has ended after it was told to quit:
+/// `quitting`, which outlives a defect.
 fn run(
     mut engine: Engine,
     index: usize,
     bell: &EventFd,
     inbox: &Receiver<Order>,
     serving: &Mutex<Arc<Generation>>,
+    quitting: &mut bool,
 ) -> io::Result<()> {
     engine.heed(bell)?;
     let mut turn = Turn { now: Instant::now(), all: false, rung: true };
-    let mut quitting = false;
-    while !(quitting && engine.sessions() == 0) {
+    while !(*quitting && engine.sessions() == 0) {
         if turn.rung {
             // The bell first: an order that comes meanwhile rings it again.
             let _ = bell.read();
@@ -135,7 +144,7 @@ fn run(
                     engine.switch(Instant::now(), generation)?;
                 }
                 Ok(Order::Quit(closed)) => {
-                    quitting = true;
+                    *quitting = true;
                     remember(serving, &closed);
                     engine.quit(Instant::now(), closed);
                 }
