@@ -329,18 +329,33 @@ impl Flow {
         }
         let mut sent = 0;
         while sent < bytes.len() && self.ready[to as usize].writable {
-            let socket = sockets[to as usize].as_raw_fd();
-            match send(socket, &bytes[sent..], MsgFlags::MSG_NOSIGNAL | flags) {
-                Ok(count) => sent += count,
-                Err(Errno::EAGAIN) => self.full(to, moved),
-                Err(Errno::EINTR) => {}
-                Err(error) => {
-                    moved.unwritable = Some((to, error.into()));
-                    break;
-                }
+            match self.push(to, sockets, &bytes[sent..], flags, moved) {
+                Some(count) => sent += count,
+                None => break,
             }
         }
         self.relay.sent(to, sent);
         sent
+    }
+
+    /// One send(2), and how many bytes it took; `None`: sending is over.
+    fn push(
+        &mut self,
+        to: Side,
+        sockets: [&OwnedFd; 2],
+        bytes: &[u8],
+        flags: MsgFlags,
+        moved: &mut Moved,
+    ) -> Option<usize> {
+        match send(sockets[to as usize].as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL | flags) {
+            Ok(count) => return Some(count),
+            Err(Errno::EAGAIN) => self.full(to, moved),
+            Err(Errno::EINTR) => {}
+            Err(error) => {
+                moved.unwritable = Some((to, error.into()));
+                return None;
+            }
+        }
+        Some(0)
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, recv};
 
 use super::{Flow, Moved, ROUNDS, Unsent};
 use crate::proxy::message::Doing;
@@ -155,14 +155,9 @@ impl Flow {
                 }
                 continue;
             }
-            match send(sockets[to as usize].as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
-                Ok(count) => sent += count,
-                Err(Errno::EAGAIN) => self.full(to, moved),
-                Err(Errno::EINTR) => {}
-                Err(error) => {
-                    moved.unwritable = Some((to, error.into()));
-                    break;
-                }
+            match self.push(to, sockets, rest, MsgFlags::empty(), moved) {
+                Some(count) => sent += count,
+                None => break,
             }
         }
         self.relay.sent(to, sent);
