@@ -327,12 +327,19 @@ impl Door {
         let Some(entrance) = local.and_then(|local| self.shared.get(&local)) else {
             return &self.entrance;
         };
-        let delay = entrance.server.tcp_nodelay;
-        if delay != self.entrance.server.tcp_nodelay {
+        entrance.adopt(client, &self.entrance);
+        entrance
+    }
+}
+
+impl Entrance {
+    /// A client that came in by another entrance goes by this one's options.
+    pub(super) fn adopt(&self, client: &OwnedFd, before: &Entrance) {
+        let delay = self.server.tcp_nodelay;
+        if delay != before.server.tcp_nodelay {
             // What can't be set costs speed, not the connection.
             let _ = SockRef::from(client).set_tcp_nodelay(delay);
         }
-        entrance
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use socket2::SockRef;
-
 use super::{Engine, Key, Phase, Session};
 use crate::runtime::stream::choice::Chosen;
 use crate::runtime::stream::service::Stage;
@@ -28,11 +26,7 @@ impl Engine {
             Chosen::Front => Arc::clone(&front),
             Chosen::Other(entrance) => Arc::clone(entrance),
         };
-        let delay = entrance.server.tcp_nodelay;
-        if delay != session.entrance.server.tcp_nodelay {
-            // What can't be set costs speed, not the connection.
-            let _ = SockRef::from(&*session.client).set_tcp_nodelay(delay);
-        }
+        entrance.adopt(&session.client, &session.entrance);
         let at = entrance.stages.partition_point(|it| *it < stage);
         session.entrance = entrance;
         record.front = Some(front);
