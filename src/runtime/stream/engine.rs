@@ -76,6 +76,8 @@ pub(super) struct Engine {
     pipes: Pipes,
     /// Where names' addresses come in, once a session has asked for one.
     letterbox: Option<Arc<Letterbox>>,
+    /// Rung by other threads to end a wait.
+    bell: Arc<EventFd>,
     /// Descriptors of sessions, as `worker_connections` counts them.
     connections: usize,
     counters: Arc<Counters>,
@@ -97,8 +99,10 @@ impl Engine {
         index: usize,
         generation: Arc<Generation>,
         counters: Arc<Counters>,
+        bell: Arc<EventFd>,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, Token::Bell.into()))?;
         let mut engine = Self {
             index,
             epoll,
@@ -118,17 +122,13 @@ impl Engine {
             scratch: Vec::new(),
             pipes: Pipes::default(),
             letterbox: None,
+            bell,
             connections: 0,
             counters,
         };
         engine.open_doors()?;
         engine.open_halls()?;
         Ok(engine)
-    }
-
-    /// Ends a wait when the bell rings.
-    pub(super) fn heed(&mut self, bell: &EventFd) -> io::Result<()> {
-        Ok(self.epoll.add(bell, EpollEvent::new(EpollFlags::EPOLLIN, Token::Bell.into()))?)
     }
 
     pub(super) fn sessions(&self) -> usize {
@@ -169,8 +169,12 @@ impl Engine {
                 Token::Door(door) => self.accept(now, door),
                 Token::Session(key, side) => self.handle(now, key, side, event.events()),
                 Token::Bell => rung = true,
-                Token::Letter => self.open_letters(now),
             }
+        }
+        if rung {
+            // First of all: what comes meanwhile rings it again.
+            let _ = self.bell.read();
+            self.open_letters(now);
         }
         self.deliver(now);
         let all = count < events.len() && self.busy.is_empty();
@@ -365,19 +369,16 @@ fn give_back(mut session: Session) {
 enum Token {
     Door(usize),
     Session(Key, Side),
+    /// Other threads have left something: orders, or answers about names.
     Bell,
-    /// An answer about a name.
-    Letter,
 }
 
 const DOOR: u64 = 1 << 63;
 const BELL: u64 = u64::MAX;
-const LETTER: u64 = u64::MAX - 1;
 
 impl From<Token> for u64 {
     fn from(token: Token) -> u64 {
         match token {
-            Token::Letter => LETTER,
             Token::Door(index) => DOOR | index as u64,
             Token::Bell => BELL,
             Token::Session(key, side) => {
@@ -391,9 +392,6 @@ impl From<u64> for Token {
     fn from(data: u64) -> Self {
         if data == BELL {
             return Token::Bell;
-        }
-        if data == LETTER {
-            return Token::Letter;
         }
         if data & DOOR != 0 {
             return Token::Door((data & !DOOR) as usize);

@@ -57,7 +57,11 @@ impl Worker {
         let bell = Arc::new(EventFd::from_flags(flags)?);
         let hung = Arc::clone(&bell);
         // Made here, so that a start that fails is told to whoever asked for it.
-        let engine = Engine::new(index, Arc::clone(&generation), Arc::clone(&counters))?;
+        let counted = Arc::clone(&counters);
+        let begin = move |generation| {
+            Engine::new(index, generation, Arc::clone(&counted), Arc::clone(&hung))
+        };
+        let engine = begin(Arc::clone(&generation))?;
         let run = move || {
             let _alive = alive;
             let serving = Mutex::new(generation);
@@ -68,9 +72,9 @@ impl Worker {
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     let engine = match engine.take() {
                         Some(engine) => engine,
-                        None => Engine::new(index, current(&serving), Arc::clone(&counters))?,
+                        None => begin(current(&serving))?,
                     };
-                    run(engine, index, &hung, &inbox, &serving, &mut quitting)
+                    run(engine, index, &inbox, &serving, &mut quitting)
                 }));
                 match result {
                     Ok(Ok(())) => return,
@@ -122,18 +126,12 @@ fn remember(serving: &Mutex<Arc<Generation>>, generation: &Arc<Generation>) {
 fn run(
     mut engine: Engine,
     index: usize,
-    bell: &EventFd,
     inbox: &Receiver<Order>,
     serving: &Mutex<Arc<Generation>>,
     quitting: &mut bool,
 ) -> io::Result<()> {
-    engine.heed(bell)?;
     let mut turn = Turn { now: Instant::now(), all: false, rung: true };
     while !(*quitting && engine.sessions() == 0) {
-        if turn.rung {
-            // The bell first: an order that comes meanwhile rings it again.
-            let _ = bell.read();
-        }
         while turn.rung {
             match inbox.try_recv() {
                 Ok(Order::Switch(generation, _done)) => {

@@ -1,17 +1,15 @@
 //! `proxy_pass` with variables that come to a host's name: sessions wait for its addresses.
 //!
-//! Answers come from another thread, into a box that an event descriptor of the worker's epoll
-//! instance tells of; a worker that never asks has none.
+//! Answers come from another thread, into a box, and ring the worker's bell; a worker that never
+//! asks has no box.
 
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::epoll::{EpollEvent, EpollFlags};
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::eventfd::EventFd;
 
-use super::{Engine, Key, Phase, Token};
+use super::{Engine, Key, Phase};
 use crate::plan::process::LogLevel;
 use crate::plan::stream::Address;
 use crate::proxy::resolver::{Answer, Failure, Found};
@@ -34,7 +32,8 @@ pub(in crate::runtime::stream) struct Wish {
 /// Answers for the sessions of one worker.
 #[derive(Debug)]
 pub(super) struct Letterbox {
-    bell: EventFd,
+    /// The worker's.
+    bell: Arc<EventFd>,
     answers: Mutex<Vec<(Key, Answer)>>,
     /// How many there have been.
     count: AtomicUsize,
@@ -51,10 +50,7 @@ impl Letterbox {
 impl Engine {
     /// Asks for a host on behalf of a session; [`Engine::named`] goes on with it.
     pub(super) fn name(&mut self, now: Instant, key: Key, target: &str, host: &str, port: u16) {
-        let letterbox = match self.letterbox() {
-            Ok(letterbox) => letterbox,
-            Err(error) => return self.break_off(key, &error),
-        };
+        let letterbox = self.letterbox();
         let names = self.generation.names.clone();
         let Some(session) = self.sessions.at(key) else { return };
         let entrance = Arc::clone(&session.entrance);
@@ -68,24 +64,18 @@ impl Engine {
         names.ask(settings, host, Box::new(move |answer| letterbox.put(key, answer)));
     }
 
-    fn letterbox(&mut self) -> std::io::Result<Arc<Letterbox>> {
-        if let Some(letterbox) = &self.letterbox {
-            return Ok(Arc::clone(letterbox));
-        }
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let bell = EventFd::from_flags(flags)?;
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Letter.into());
-        self.epoll.add(bell.as_fd(), event)?;
-        let letterbox =
-            Arc::new(Letterbox { bell, answers: Mutex::default(), count: AtomicUsize::new(0) });
-        self.letterbox = Some(Arc::clone(&letterbox));
-        Ok(letterbox)
+    fn letterbox(&mut self) -> Arc<Letterbox> {
+        let bell = &self.bell;
+        let letterbox = self.letterbox.get_or_insert_with(|| {
+            let (answers, count) = (Mutex::default(), AtomicUsize::new(0));
+            Arc::new(Letterbox { bell: Arc::clone(bell), answers, count })
+        });
+        Arc::clone(letterbox)
     }
 
-    /// Answers have come.
+    /// Takes the answers that have come.
     pub(super) fn open_letters(&mut self, now: Instant) {
         let Some(letterbox) = &self.letterbox else { return };
-        let _ = letterbox.bell.read();
         let answers = &letterbox.answers;
         let answers = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
         for (key, answer) in answers {
